@@ -1,0 +1,89 @@
+//! All that is known at the reference time: the observed rain, the state of the air if there is one, other forecasts.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::{
+    Error, Forecast, Grid, Motion, ReferenceTime, Sequence, State,
+    motion::{LucasKanade, MotionEstimator},
+};
+
+/// What a forecaster may know. The motion of the rain is estimated once, when the first forecaster asks for it.
+pub struct Analysis {
+    observed: Sequence,
+    states: Vec<State>,
+    guidance: Vec<Forecast>,
+    estimator: Arc<dyn MotionEstimator>,
+    motion: OnceLock<Result<Motion, Error>>,
+}
+
+impl Analysis {
+    /// An analysis of radar rain alone; its newest frame is the reference time.
+    pub fn new(observed: Sequence) -> Self {
+        Self {
+            observed,
+            states: Vec::new(),
+            guidance: Vec::new(),
+            estimator: Arc::new(LucasKanade::default()),
+            motion: OnceLock::new(),
+        }
+    }
+
+    /// Adds states of the air, one or several in time.
+    #[must_use]
+    pub fn with_states(mut self, states: Vec<State>) -> Self {
+        self.states = states;
+        self
+    }
+
+    /// Adds forecasts by others, numerical models say.
+    #[must_use]
+    pub fn with_guidance(mut self, guidance: Vec<Forecast>) -> Self {
+        self.guidance = guidance;
+        self
+    }
+
+    /// Chooses how the motion of the rain is estimated.
+    #[must_use]
+    pub fn with_motion_estimator(mut self, estimator: Arc<dyn MotionEstimator>) -> Self {
+        self.estimator = estimator;
+        self.motion = OnceLock::new();
+        self
+    }
+
+    /// Observed rain up to the reference time.
+    pub fn observed(&self) -> &Sequence {
+        &self.observed
+    }
+
+    /// The grid of the observed rain, on which every forecast is made.
+    pub fn grid(&self) -> &Grid {
+        self.observed.grid()
+    }
+
+    /// The time of the newest observation.
+    pub fn reference_time(&self) -> ReferenceTime {
+        self.observed.reference_time()
+    }
+
+    /// States of the air, oldest first.
+    pub fn states(&self) -> &[State] {
+        &self.states
+    }
+
+    /// Forecasts by others.
+    pub fn guidance(&self) -> &[Forecast] {
+        &self.guidance
+    }
+
+    /// Motion of the observed rain, estimated at the first call.
+    ///
+    /// # Errors
+    ///
+    /// Those of the estimator; a dry or motionless scene is no error but rests.
+    pub fn motion(&self) -> Result<&Motion, Error> {
+        self.motion
+            .get_or_init(|| self.estimator.estimate(&self.observed))
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+}

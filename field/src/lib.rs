@@ -1,0 +1,30 @@
+//! What rain on a grid is, how it moves, and what every forecaster must do: the words that the rest of the program speaks.
+//!
+//! Read this crate first. It knows no physics, no tensor and no file format. Units are mm h⁻¹, m, s and m s⁻¹ throughout;
+//! arrays are `[member, lead, y, x]`, `[time, y, x]` and `[y, x]` with row 0 in the south; NaN is *not observed* and
+//! 0 is *observed dry*.
+
+pub mod advection;
+mod analysis;
+mod error;
+mod forecast;
+mod forecaster;
+mod grid;
+pub mod motion;
+mod projection;
+mod sequence;
+mod state;
+pub mod storms;
+mod time;
+pub mod units;
+
+pub use analysis::Analysis;
+pub use error::Error;
+pub use forecast::{Exceedance, Forecast, Slice};
+pub use forecaster::{Forecaster, Notice, NoticeKind, Run, Seed, Slices, Stepper};
+pub use grid::{Axis, Grid};
+pub use motion::Motion;
+pub use projection::Projection;
+pub use sequence::Sequence;
+pub use state::State;
+pub use time::{LeadTime, ReferenceTime, ValidTime};

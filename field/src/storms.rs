@@ -1,0 +1,1 @@
+//! Exactly moving, growing, turning storms: known answers for tests, benches and demonstrations.

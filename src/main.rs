@@ -1,0 +1,2 @@
+//! nowblend
+fn main() {}
