@@ -1,1 +1,78 @@
-//! progress
+//! How far long work has come: a bar with rate and time left on a terminal, plain lines elsewhere.
+
+use std::{
+    io::IsTerminal,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Seconds between plain lines where standard error is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Progress of one piece of work, told on standard error; may be shared between threads.
+pub struct Progress {
+    label: String,
+    bar: Option<ProgressBar>,
+    total: u64,
+    started: Instant,
+    lines: Mutex<Lines>,
+}
+
+struct Lines {
+    done: u64,
+    told: Instant,
+}
+
+impl Progress {
+    /// Progress of `total` items of work called `label`.
+    pub fn new(label: &str, total: u64) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{prefix:>12} [{bar:30}] {pos}/{len} {per_sec} {eta} left {msg}")
+                .expect("the template is a constant that parses")
+                .progress_chars("=> ");
+            ProgressBar::new(total).with_style(style).with_prefix(label.to_owned())
+        });
+        let now = Instant::now();
+        Self { label: label.to_owned(), bar, total, started: now, lines: Mutex::new(Lines { done: 0, told: now }) }
+    }
+
+    /// Progress that nobody is told of.
+    pub fn silent() -> Self {
+        let now = Instant::now();
+        Self { label: String::new(), bar: Some(ProgressBar::hidden()), total: 0, started: now, lines: Mutex::new(Lines { done: 0, told: now }) }
+    }
+
+    /// Counts `items` more as done.
+    pub fn inc(&self, items: u64) {
+        if let Some(bar) = &self.bar {
+            bar.inc(items);
+            return;
+        }
+        let mut lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        lines.done += items;
+        if lines.told.elapsed() >= LINE_EVERY && lines.done < self.total {
+            lines.told = Instant::now();
+            let seconds = self.started.elapsed().as_secs_f64();
+            let rate = lines.done as f64 / seconds;
+            let left = (self.total - lines.done) as f64 / rate;
+            eprintln!("{}: {}/{} ({rate:.2}/s, about {left:.0} s left)", self.label, lines.done, self.total);
+        }
+    }
+
+    /// Says what is being done; seen on the bar only.
+    pub fn message(&self, message: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(message.to_owned());
+        }
+    }
+
+    /// Ends the bar, or tells the time taken in a line.
+    pub fn finish(&self) {
+        match &self.bar {
+            Some(bar) => bar.finish_and_clear(),
+            None => eprintln!("{}: {} done in {:.1} s", self.label, self.total, self.started.elapsed().as_secs_f64()),
+        }
+    }
+}
