@@ -1,0 +1,377 @@
+//! The arithmetic of the blend: the same plain function serves the forecast, the hindcast and the fit of the weights.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use ndarray::{Array2, Array3, ArrayView2, Axis, Zip};
+use nowblend_field::{Error, Exceedance, Grid, LeadTime, Slice};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Least reach of a cell where a component has data: it speaks even at the very edge if nobody else does.
+const LEAST_REACH: f32 = 1e-3;
+
+/// How components are joined: what happens at the edge of a component's data, and to the peaks of the blend.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Combining {
+    /// Width over which a component's weight rises from its first missing cell inwards, km.
+    pub edge_km: f64,
+    /// Whether the blended rain takes back the distribution of its components (their averaged quantiles), so that averaging
+    /// neither widens light rain nor lowers peaks.
+    pub keep_distribution: bool,
+}
+
+impl Default for Combining {
+    fn default() -> Self {
+        Self {
+            edge_km: 20.0,
+            keep_distribution: false,
+        }
+    }
+}
+
+/// Blends the slices of one lead time under their weights.
+///
+/// Rain `[1, y, x]` is Σ wᵢ cᵢ Rᵢ / Σ wᵢ cᵢ with each component's member mean Rᵢ; the exceedance probability is the same mean of the
+/// components' probabilities, where a component without probabilities says 1 at or above the threshold and 0 below. The reach
+/// cᵢ is 0 where the component is missing and max(2 f - 1, 0.001) elsewhere, f being the share of cells with data in the
+/// square of twice the edge width around the cell: 0 along a straight edge, 1 from one width inwards, with no seam between.
+/// A cell that no component of positive weight covers takes those of weight 0; one that nobody covers is NaN.
+///
+/// # Errors
+///
+/// [`Error::Shape`] for a slice that does not lie on `grid`.
+pub fn combine(lead_time: LeadTime, grid: &Grid, said: &[(&Slice, f64)], combining: Combining) -> Result<Slice, Error> {
+    let shape = grid.shape();
+    let half = (combining.edge_km * 1000.0 / grid.cell_size_m()).round().max(0.0) as usize;
+    let mut parts = Vec::with_capacity(said.len());
+    for (slice, weight) in said {
+        let rain = slice.mean();
+        let found = rain
+            .as_ref()
+            .map(Array2::dim)
+            .or(slice.exceedance.as_ref().map(|e| (e.probability.dim().1, e.probability.dim().2)));
+        if let Some(found) = found
+            && found != shape
+        {
+            return Err(Error::Shape {
+                what: "slice of a component [y, x]",
+                found: vec![found.0, found.1],
+                expected: vec![shape.0, shape.1],
+            });
+        }
+        if found.is_some() {
+            // A tiny floor lets a component without weight speak where all others are silent.
+            parts.push(Part {
+                rain,
+                exceedance: slice.exceedance.as_ref(),
+                weight: (*weight as f32).max(1e-9),
+            });
+        }
+    }
+    let reach: Vec<Option<Array2<f32>>> = parts.par_iter().map(|p| p.reach(half)).collect();
+
+    let with_rain: Vec<usize> = (0..parts.len()).filter(|k| parts[*k].rain.is_some()).collect();
+    let rain = (!with_rain.is_empty()).then(|| {
+        let fields: Vec<_> = with_rain
+            .iter()
+            .filter_map(|k| parts[*k].rain.as_ref().map(|r| (r.view(), parts[*k].weight, reach[*k].as_ref())))
+            .collect();
+        let mut mean = weighted_mean(shape, &fields);
+        if combining.keep_distribution && fields.len() > 1 {
+            keep_distribution(&mut mean, &fields);
+        }
+        mean.insert_axis(Axis(0))
+    });
+
+    let exceedance = parts
+        .iter()
+        .find_map(|p| p.exceedance.map(|e| Arc::clone(&e.thresholds_mm_h)))
+        .map(|thresholds_mm_h| {
+            let mut probability = Array3::zeros((thresholds_mm_h.len(), shape.0, shape.1));
+            probability
+                .axis_iter_mut(Axis(0))
+                .into_par_iter()
+                .zip(thresholds_mm_h.par_iter())
+                .for_each(|(mut plane, threshold)| {
+                    let said: Vec<(Array2<f32>, usize)> = parts
+                        .iter()
+                        .enumerate()
+                        .filter_map(|(k, p)| p.probability(*threshold).map(|field| (field, k)))
+                        .collect();
+                    let fields: Vec<_> = said
+                        .iter()
+                        .map(|(field, k)| (field.view(), parts[*k].weight, reach[*k].as_ref()))
+                        .collect();
+                    plane.assign(&weighted_mean(shape, &fields));
+                });
+            Exceedance {
+                thresholds_mm_h,
+                probability,
+            }
+        });
+    Ok(Slice {
+        lead_time,
+        rain,
+        exceedance,
+        diagnostics: BTreeMap::new(),
+    })
+}
+
+struct Part<'a> {
+    rain: Option<Array2<f32>>,
+    exceedance: Option<&'a Exceedance>,
+    weight: f32,
+}
+
+impl Part<'_> {
+    /// Reach of the component; `None` where it covers every cell.
+    fn reach(&self, half: usize) -> Option<Array2<f32>> {
+        let field = match (&self.rain, self.exceedance) {
+            (Some(rain), _) => rain.view(),
+            (None, Some(e)) => e.probability.index_axis(Axis(0), 0),
+            (None, None) => return None,
+        };
+        if field.iter().all(|r| !r.is_nan()) {
+            return None;
+        }
+        let share = box_share(field, half);
+        Some(
+            Zip::from(field)
+                .and(&share)
+                .map_collect(|r, f| if r.is_nan() { 0.0 } else { (2.0 * f - 1.0).max(LEAST_REACH) }),
+        )
+    }
+
+    fn probability(&self, threshold_mm_h: f64) -> Option<Array2<f32>> {
+        if let Some(plane) = self.exceedance.and_then(|e| e.at(threshold_mm_h)) {
+            return Some(plane.to_owned());
+        }
+        let rain = self.rain.as_ref()?;
+        Some(rain.mapv(|r| {
+            if r.is_nan() {
+                f32::NAN
+            } else {
+                f32::from(f64::from(r) >= threshold_mm_h)
+            }
+        }))
+    }
+}
+
+/// Field, weight and reach of each component.
+type Field<'a> = (ArrayView2<'a, f32>, f32, Option<&'a Array2<f32>>);
+
+fn weighted_mean(shape: (usize, usize), fields: &[Field<'_>]) -> Array2<f32> {
+    let mut sum = Array2::<f32>::zeros(shape);
+    let mut total = Array2::<f32>::zeros(shape);
+    for (field, weight, reach) in fields {
+        let add = |sum: &mut f32, total: &mut f32, x: f32, reach: f32| {
+            if !x.is_nan() {
+                *sum += weight * reach * x;
+                *total += weight * reach;
+            }
+        };
+        match reach {
+            Some(reach) => Zip::from(&mut sum)
+                .and(&mut total)
+                .and(field)
+                .and(*reach)
+                .par_for_each(|s, t, x, c| add(s, t, *x, *c)),
+            None => Zip::from(&mut sum)
+                .and(&mut total)
+                .and(field)
+                .par_for_each(|s, t, x| add(s, t, *x, 1.0)),
+        }
+    }
+    Zip::from(&mut sum)
+        .and(&total)
+        .par_for_each(|s, t| *s = if *t > 0.0 { *s / *t } else { f32::NAN });
+    sum
+}
+
+/// Share of cells with data in the square of `2 half + 1` cells around each cell, as far as it lies on the grid.
+fn box_share(field: ArrayView2<'_, f32>, half: usize) -> Array2<f32> {
+    let (ny, nx) = field.dim();
+    let mut rows = Array2::<u32>::zeros((ny, nx));
+    Zip::from(rows.rows_mut()).and(field.rows()).par_for_each(|mut counts, row| {
+        let mut before = vec![0u32; nx + 1];
+        for (x, r) in row.iter().enumerate() {
+            before[x + 1] = before[x] + u32::from(!r.is_nan());
+        }
+        for (x, count) in counts.iter_mut().enumerate() {
+            *count = before[(x + half + 1).min(nx)] - before[x.saturating_sub(half)];
+        }
+    });
+    let mut below = Array2::<u32>::zeros((ny + 1, nx));
+    for y in 0..ny {
+        let (done, mut rest) = below.view_mut().split_at(Axis(0), y + 1);
+        Zip::from(rest.row_mut(0))
+            .and(done.row(y))
+            .and(rows.row(y))
+            .for_each(|next, last, count| *next = last + count);
+    }
+    let width = |k: usize, n: usize| ((k + half + 1).min(n) - k.saturating_sub(half)) as f32;
+    Array2::from_shape_fn((ny, nx), |(y, x)| {
+        let count = below[[(y + half + 1).min(ny), x]] - below[[y.saturating_sub(half), x]];
+        count as f32 / (width(y, ny) * width(x, nx))
+    })
+}
+
+/// Gives the blend the distribution of its components where all of them have data: the k-th largest blended value becomes the
+/// weighted mean of the components' k-th largest values.
+///
+/// # Source
+///
+/// Probability matching after Ebert, E. E., 2001: Ability of a poor man's ensemble to predict the probability and distribution of
+/// precipitation. Mon. Wea. Rev., 129, 2461-2480, with averaged instead of pooled quantiles.
+fn keep_distribution(mean: &mut Array2<f32>, fields: &[Field<'_>]) {
+    let cells: Vec<usize> = {
+        let views: Vec<_> = fields.iter().map(|(f, ..)| f).collect();
+        let (_, nx) = mean.dim();
+        (0..mean.len())
+            .filter(|i| views.iter().all(|v| !v[[i / nx, i % nx]].is_nan()))
+            .collect()
+    };
+    let (_, nx) = mean.dim();
+    let total: f32 = fields.iter().map(|(_, w, _)| w).sum();
+    let sorted: Vec<Vec<f32>> = fields
+        .par_iter()
+        .map(|(field, ..)| {
+            let mut values: Vec<f32> = cells.iter().map(|i| field[[i / nx, i % nx]]).collect();
+            values.par_sort_unstable_by(f32::total_cmp);
+            values
+        })
+        .collect();
+    let mut order = cells;
+    // Ties keep the order of the cells, so that the result does not depend on threads.
+    order.par_sort_by(|a, b| mean[[a / nx, a % nx]].total_cmp(&mean[[b / nx, b % nx]]));
+    for (rank, cell) in order.iter().enumerate() {
+        let at = [cell / nx, cell % nx];
+        if mean[at] > 0.0 {
+            mean[at] = fields
+                .iter()
+                .zip(&sorted)
+                .map(|((_, weight, _), values)| weight * values[rank])
+                .sum::<f32>()
+                / total;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LEAD: LeadTime = LeadTime::from_minutes(5);
+
+    fn slice(rain: Array2<f32>) -> Slice {
+        Slice::of_rain(LEAD, rain)
+    }
+
+    fn blended(fields: &[(&Slice, f64)], grid: &Grid, combining: Combining) -> Array2<f32> {
+        combine(LEAD, grid, fields, combining).unwrap().first_member().unwrap().to_owned()
+    }
+
+    #[test]
+    fn weights_apply_and_a_missing_cell_takes_what_the_others_say() {
+        let grid = Grid::plane(2, 3, 1000.0);
+        let a = slice(array![[4.0, 0.0, f32::NAN], [8.0, 0.0, f32::NAN]]);
+        let b = slice(array![[0.0, 4.0, 2.0], [0.0, 0.0, f32::NAN]]);
+        let out = blended(
+            &[(&a, 0.25), (&b, 0.75)],
+            &grid,
+            Combining {
+                edge_km: 0.0,
+                keep_distribution: false,
+            },
+        );
+        // 0.25 x 4 = 1; 0.75 x 4 = 3; only b: 2; 0.25 x 8 = 2.
+        assert_eq!(out.row(0).to_vec(), [1.0, 3.0, 2.0]);
+        assert_eq!(out[[1, 0]], 2.0);
+        assert!(out[[1, 2]].is_nan());
+    }
+
+    #[test]
+    fn there_is_no_seam_at_the_edge_of_the_data() {
+        // a says 10 everywhere, b says 0 west of column 30 and nothing east of it.
+        let grid = Grid::plane(40, 60, 1000.0);
+        let a = slice(Array2::from_elem((40, 60), 10.0));
+        let b = slice(Array2::from_shape_fn((40, 60), |(_, x)| if x < 30 { 0.0 } else { f32::NAN }));
+        let out = blended(
+            &[(&a, 0.5), (&b, 0.5)],
+            &grid,
+            Combining {
+                edge_km: 8.0,
+                keep_distribution: false,
+            },
+        );
+        let row = out.row(20);
+        assert_eq!([row[10], row[40]], [5.0, 10.0]);
+        let steepest = row.windows(2).into_iter().map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max);
+        assert!(steepest < 1.3, "{steepest}");
+    }
+
+    #[test]
+    fn probabilities_pool_and_rain_without_doubt_counts_as_one_or_nought() {
+        let grid = Grid::plane(1, 2, 1000.0);
+        let thresholds: Arc<[f64]> = [1.0].into();
+        let mut network = slice(array![[0.5, 0.5]]);
+        network.exceedance = Some(Exceedance {
+            thresholds_mm_h: thresholds,
+            probability: array![[[0.2, 0.6]]],
+        });
+        let extrapolation = slice(array![[3.0, 0.0]]);
+        let out = combine(LEAD, &grid, &[(&network, 0.5), (&extrapolation, 0.5)], Combining::default())
+            .unwrap()
+            .exceedance
+            .unwrap();
+        assert!((out.probability[[0, 0, 0]] - 0.6).abs() < 1e-6 && (out.probability[[0, 0, 1]] - 0.3).abs() < 1e-6);
+    }
+
+    #[test]
+    fn averaging_need_not_lower_the_peak() {
+        // The same storm in two places: the mean has two peaks of 5, the kept distribution one of 10.
+        let grid = Grid::plane(1, 4, 1000.0);
+        let a = slice(array![[10.0, 0.0, 0.0, 1.0]]);
+        let b = slice(array![[0.0, 10.0, 0.0, 1.0]]);
+        let combining = Combining {
+            edge_km: 0.0,
+            keep_distribution: true,
+        };
+        let out = blended(&[(&a, 0.6), (&b, 0.4)], &grid, combining);
+        assert_eq!(out.row(0).to_vec(), [10.0, 1.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_slice_of_another_shape_is_refused() {
+        let wrong = slice(Array2::zeros((3, 3)));
+        assert!(matches!(
+            combine(LEAD, &Grid::plane(2, 3, 1000.0), &[(&wrong, 1.0)], Combining::default()),
+            Err(Error::Shape { .. })
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn a_blend_of_equals_is_that_forecast(values in proptest::collection::vec(0.0f32..100.0, 20), w in 0.01f64..0.99, keep in any::<bool>()) {
+            let field = Array2::from_shape_vec((4, 5), values).unwrap();
+            let one = slice(field.clone());
+            let out = blended(&[(&one, w), (&one, 1.0 - w)], &Grid::plane(4, 5, 1000.0), Combining { edge_km: 2.0, keep_distribution: keep });
+            for (a, b) in out.iter().zip(&field) {
+                prop_assert!((a - b).abs() <= 1e-5 * (1.0 + b.abs()));
+            }
+        }
+
+        #[test]
+        fn a_blend_lies_between_its_components(a in proptest::collection::vec(0.0f32..100.0, 20), b in proptest::collection::vec(0.0f32..100.0, 20), w in 0.0f64..1.0) {
+            let field = |v: &Vec<f32>| Array2::from_shape_vec((4, 5), v.clone()).unwrap();
+            let out = blended(&[(&slice(field(&a)), w), (&slice(field(&b)), 1.0 - w)], &Grid::plane(4, 5, 1000.0), Combining::default());
+            for ((o, a), b) in out.iter().zip(&a).zip(&b) {
+                prop_assert!(*o >= a.min(*b) - 1e-3 && *o <= a.max(*b) + 1e-3);
+            }
+        }
+    }
+}
