@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{check::CheckConfig, forecast::ForecastConfig, hindcast::HindcastConfig, ingest::IngestConfig, train::TrainRunConfig, verify::VerifyConfig};
+use crate::{
+    check::CheckConfig, forecast::ForecastConfig, hindcast::HindcastConfig, ingest::IngestConfig, train::TrainRunConfig,
+    verify::VerifyConfig,
+};
 
 /// The annotated defaults: every key, its unit and its meaning.
 pub const DEFAULTS: &str = include_str!("../configs/default.toml");
@@ -46,7 +49,11 @@ pub struct OutputConfig {
 
 impl Default for OutputConfig {
     fn default() -> Self {
-        Self { report: true, maps: true, diagnostics: false }
+        Self {
+            report: true,
+            maps: true,
+            diagnostics: false,
+        }
     }
 }
 
@@ -87,18 +94,30 @@ impl Config {
     pub fn load(file: Option<&Path>, set: &[String]) -> Result<Self, Error> {
         let mut table = toml::Table::new();
         if let Some(path) = file {
-            let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+            let text = std::fs::read_to_string(path).map_err(|source| Error::Read {
+                path: path.to_owned(),
+                source,
+            })?;
             let origin = format!("`{}`", path.display());
             // Read once as the typed configuration, so that a mistake is told with its line.
-            let _: Self = toml::from_str(&text).map_err(|e| Error::Parse { origin: origin.clone(), message: e.to_string() })?;
-            table = text.parse().map_err(|e: toml::de::Error| Error::Parse { origin, message: e.to_string() })?;
+            let _: Self = toml::from_str(&text).map_err(|e| Error::Parse {
+                origin: origin.clone(),
+                message: e.to_string(),
+            })?;
+            table = text.parse().map_err(|e: toml::de::Error| Error::Parse {
+                origin,
+                message: e.to_string(),
+            })?;
         }
         for words in set {
             let (key, value) = words.split_once('=').ok_or_else(|| Error::Set { given: words.clone() })?;
             let value = parse_value(value.trim());
             put(&mut table, key.trim(), value).ok_or_else(|| Error::Set { given: words.clone() })?;
         }
-        toml::Value::Table(table).try_into().map_err(|e: toml::de::Error| Error::Parse { origin: "with `--set`".into(), message: e.to_string() })
+        toml::Value::Table(table).try_into().map_err(|e: toml::de::Error| Error::Parse {
+            origin: "with `--set`".into(),
+            message: e.to_string(),
+        })
     }
 
     /// The whole configuration as TOML, defaults included: what an output carries.
@@ -108,13 +127,19 @@ impl Config {
 
     /// SHA-256 of [`Config::resolved`], hexadecimal.
     pub fn checksum(&self) -> String {
-        Sha256::digest(self.resolved().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        Sha256::digest(self.resolved().as_bytes())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
 /// A TOML value; words that are no TOML value are a string.
 fn parse_value(words: &str) -> toml::Value {
-    let parsed = format!("value = {words}").parse::<toml::Table>().ok().and_then(|mut t| t.remove("value"));
+    let parsed = format!("value = {words}")
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|mut t| t.remove("value"));
     parsed.unwrap_or_else(|| toml::Value::String(words.to_owned()))
 }
 
@@ -125,7 +150,14 @@ fn put(table: &mut toml::Table, key: &str, value: toml::Value) -> Option<()> {
             table.insert(key.to_owned(), value);
             Some(())
         }
-        Some((head, rest)) => put(table.entry(head).or_insert_with(|| toml::Value::Table(toml::Table::new())).as_table_mut()?, rest, value),
+        Some((head, rest)) => put(
+            table
+                .entry(head)
+                .or_insert_with(|| toml::Value::Table(toml::Table::new()))
+                .as_table_mut()?,
+            rest,
+            value,
+        ),
     }
 }
 
@@ -153,7 +185,10 @@ mod tests {
         keys(&text, "", &mut in_text);
         keys(&code, "", &mut in_code);
         let missing: Vec<_> = in_code.symmetric_difference(&in_text).collect();
-        assert!(missing.is_empty(), "keys that only one of code and configs/default.toml has: {missing:?}");
+        assert!(
+            missing.is_empty(),
+            "keys that only one of code and configs/default.toml has: {missing:?}"
+        );
         assert_eq!(toml::from_str::<Config>(DEFAULTS).unwrap(), Config::default());
     }
 

@@ -31,7 +31,12 @@ impl Blend {
     ///
     /// [`Error::NoComponents`], [`Error::SameName`] for two components of one name, [`Error::WeightCount`] where curves and
     /// components do not pair up.
-    pub fn new(name: impl Into<String>, components: Vec<Box<dyn Forecaster>>, weights: Weights, combining: Combining) -> Result<Self, Error> {
+    pub fn new(
+        name: impl Into<String>,
+        components: Vec<Box<dyn Forecaster>>,
+        weights: Weights,
+        combining: Combining,
+    ) -> Result<Self, Error> {
         if components.is_empty() {
             return Err(Error::NoComponents);
         }

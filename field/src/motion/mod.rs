@@ -1,6 +1,11 @@
 //! How rain moves: a velocity for every cell, from what the radar saw.
 
+mod corners;
+mod dense;
 mod lucas_kanade;
+mod pyramid;
+
+use std::sync::Once;
 
 use ndarray::Array2;
 
@@ -35,4 +40,17 @@ pub trait MotionEstimator: Send + Sync {
     ///
     /// When the frames cannot be used at all.
     fn estimate(&self, observed: &Sequence) -> Result<Motion, Error>;
+}
+
+#[link(name = "openblas")]
+#[allow(unsafe_code, reason = "OpenBLAS offers its thread count only as a C function")]
+unsafe extern "C" {
+    /// Sets the number of threads of OpenBLAS for the whole process.
+    safe fn openblas_set_num_threads(threads: std::ffi::c_int);
+}
+
+/// Keeps linear algebra on one thread, so that a result does not depend on how many cores a machine has.
+fn blas_on_one_thread() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| openblas_set_num_threads(1));
 }
