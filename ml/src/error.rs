@@ -1,0 +1,52 @@
+//! What can be wrong with weights, training data or the input of the network.
+
+use std::path::PathBuf;
+
+/// An error of the learned nowcaster.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The shared vocabulary refused something.
+    #[error(transparent)]
+    Field(#[from] nowblend_field::Error),
+    /// Weights that do not belong to this network.
+    #[error("weights `{origin}`: {reason}")]
+    Weights {
+        /// The file, or `shipped`.
+        origin: String,
+        /// What is wrong, with key and shape.
+        reason: String,
+    },
+    /// A file of the training run cannot be read or written.
+    #[error("training file `{path}`: {reason}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A key of the configuration is out of its bounds.
+    #[error("`{key}` is {found}, expected {expected}")]
+    Config {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: f64,
+        /// The bounds in words.
+        expected: &'static str,
+    },
+    /// There is nothing to learn from.
+    #[error("no training window: {reason}\nhint: an event needs at least five frames, some of them wet")]
+    NoWindows {
+        /// What was looked for.
+        reason: String,
+    },
+    /// The loss is no number any more.
+    #[error("the loss is {loss} at step {step}\nhint: lower `learning_rate` and resume from the last checkpoint")]
+    Diverged {
+        /// The training step.
+        step: usize,
+        /// The loss.
+        loss: f32,
+    },
+}

@@ -1,0 +1,181 @@
+//! Radar frames in the form that the network reads: about 2 km apart, and already moved to the reference time.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use ndarray::{Array2, Array3, ArrayView2, Axis, s};
+use nowblend_field::{
+    Axis as GridAxis, Error, Grid, LeadTime, Motion, Sequence,
+    advection::{Interpolation, SemiLagrangian},
+};
+
+use crate::nowcast_net::{FRAMES, Input, MULTIPLE};
+
+/// Distance of cells that the network was made for, m.
+pub(crate) const SPACING_M: f64 = 2000.0;
+/// Rain is cut off here before the network sees it, mm h⁻¹.
+pub(crate) const RAIN_MAX_MM_H: f32 = 150.0;
+/// Step between frames that the network is told when there is only one frame, minutes.
+const STEP_OF_ONE_MIN: f32 = 5.0;
+
+/// Four frames, newest first, moved to the reference time, and how they were moved.
+#[derive(Debug, Clone)]
+pub(crate) struct Scene {
+    /// Rain `[4, y, x]`, mm h⁻¹, 0 where not observed.
+    pub rain: Array3<f32>,
+    /// 1 where observed `[4, y, x]`.
+    pub valid: Array3<f32>,
+    /// Motion north and east `[2, y, x]`, cells a minute.
+    pub motion: Array3<f32>,
+    /// Time between frames, minutes.
+    pub step_min: f32,
+}
+
+impl Scene {
+    /// The newest frames of `observed`, moved with `motion` on the same grid. Frames that are not there are not observed.
+    pub fn new(observed: &Sequence, motion: &Motion) -> Self {
+        let (ny, nx) = observed.grid().shape();
+        let step = observed.step();
+        let mut rain = Array3::zeros((FRAMES, ny, nx));
+        let mut valid = Array3::zeros((FRAMES, ny, nx));
+        let mut trajectories = SemiLagrangian { substep_s: 150.0, ..Default::default() }.trajectories(motion, observed.grid());
+        for age in 0..FRAMES.min(observed.frames()) {
+            let frame = observed.frame(observed.frames() - 1 - age);
+            let moved = match (age, step) {
+                (0, _) | (_, None) => frame.to_owned(),
+                (_, Some(step)) => {
+                    let back = LeadTime::from_seconds(step.seconds() * age as u32);
+                    trajectories.advance_to(back).sample(frame, Interpolation::Linear)
+                }
+            };
+            valid.index_axis_mut(Axis(0), age).assign(&moved.mapv(|r| f32::from(!r.is_nan())));
+            rain.index_axis_mut(Axis(0), age).assign(&moved.mapv(|r| if r.is_nan() { 0.0 } else { r.min(RAIN_MAX_MM_H) }));
+        }
+        let mut cells = Array3::zeros((2, ny, nx));
+        for row in 0..ny {
+            let (dy, dx) = observed.grid().spacing_m_in_row(row);
+            cells.slice_mut(s![0, row, ..]).assign(&motion.v.row(row).mapv(|v| v * (60.0 / dy) as f32));
+            cells.slice_mut(s![1, row, ..]).assign(&motion.u.row(row).mapv(|u| u * (60.0 / dx) as f32));
+        }
+        Self { rain, valid, motion: cells, step_min: step.map_or(STEP_OF_ONE_MIN, |s| s.minutes() as f32) }
+    }
+
+    /// Whether any frame saw the cell `[y, x]`.
+    pub fn seen(&self) -> Array2<bool> {
+        self.valid.fold_axis(Axis(0), false, |seen, v| *seen || *v > 0.0)
+    }
+
+    /// The network's input for this scene alone, padded in the north and east with cells that are not observed.
+    pub fn input(&self, device: &Device) -> Input {
+        batch(&[self], device)
+    }
+}
+
+/// One input of several scenes of the same shape.
+pub(crate) fn batch(scenes: &[&Scene], device: &Device) -> Input {
+    let (_, ny, nx) = scenes[0].rain.dim();
+    let padded = (ny.next_multiple_of(MULTIPLE), nx.next_multiple_of(MULTIPLE));
+    let stack = |of: fn(&Scene) -> &Array3<f32>| {
+        let channels = of(scenes[0]).dim().0;
+        let mut values = vec![0.0f32; scenes.len() * channels * padded.0 * padded.1];
+        for (plane, source) in values.chunks_mut(padded.0 * padded.1).zip(scenes.iter().flat_map(|s| of(s).outer_iter())) {
+            for (to, from) in plane.chunks_mut(padded.1).zip(source.rows()) {
+                to[..nx].iter_mut().zip(from).for_each(|(t, f)| *t = *f);
+            }
+        }
+        Tensor::<4>::from_data(TensorData::new(values, [scenes.len(), channels, padded.0, padded.1]), device)
+    };
+    let steps: Vec<f32> = scenes.iter().map(|s| s.step_min).collect();
+    Input {
+        rain: stack(|s| &s.rain),
+        valid: stack(|s| &s.valid),
+        motion: stack(|s| &s.motion),
+        step_min: Tensor::from_data(TensorData::new(steps, [scenes.len()]), device),
+    }
+}
+
+/// How many cells of a grid make one of the network's, in each direction.
+pub(crate) fn factor(grid: &Grid) -> usize {
+    ((SPACING_M / grid.cell_size_m()).round() as usize).max(1)
+}
+
+/// The newest four frames as means over blocks of `factor` x `factor` cells; blocks at the north and east edge may be smaller.
+/// A block is observed where at least half of it is.
+///
+/// # Errors
+///
+/// None for a sequence that is valid itself.
+pub(crate) fn coarse(observed: &Sequence, factor: usize) -> Result<Sequence, Error> {
+    let grid = coarse_grid(observed.grid(), factor)?;
+    let (ny, nx) = grid.shape();
+    let mut rain = Array3::zeros((observed.frames(), ny, nx));
+    for (frame, mut out) in observed.rain().outer_iter().zip(rain.outer_iter_mut()) {
+        out.assign(&block_means(frame, factor));
+    }
+    Sequence::new(grid, observed.times().to_vec(), rain)
+}
+
+/// The motion as means over the same blocks, m s⁻¹.
+pub(crate) fn coarse_motion(motion: &Motion, factor: usize) -> Motion {
+    Motion { u: block_means(motion.u.view(), factor), v: block_means(motion.v.view(), factor) }
+}
+
+fn coarse_grid(grid: &Grid, factor: usize) -> Result<Grid, Error> {
+    let axis = |a: &GridAxis| GridAxis {
+        first: a.centre((factor - 1) as f64 / 2.0),
+        spacing: a.spacing * factor as f64,
+        count: a.count.div_ceil(factor),
+    };
+    Grid::new(axis(&grid.y), axis(&grid.x), grid.projection.clone())
+}
+
+fn block_means(field: ArrayView2<'_, f32>, factor: usize) -> Array2<f32> {
+    let (ny, nx) = field.dim();
+    if factor == 1 {
+        return field.to_owned();
+    }
+    Array2::from_shape_fn((ny.div_ceil(factor), nx.div_ceil(factor)), |(y, x)| {
+        let block = field.slice(s![y * factor..((y + 1) * factor).min(ny), x * factor..((x + 1) * factor).min(nx)]);
+        let (sum, count) = block.iter().filter(|r| !r.is_nan()).fold((0.0f64, 0usize), |(s, n), r| (s + f64::from(*r), n + 1));
+        if 2 * count >= block.len() { (sum / count as f64) as f32 } else { f32::NAN }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{TimeZone, Utc};
+
+    use super::*;
+
+    fn sequence(rain: Array3<f32>, spacing_m: f64) -> Sequence {
+        let start = Utc.with_ymd_and_hms(2020, 7, 1, 12, 0, 0).unwrap();
+        let times = (0..rain.dim().0).map(|k| start + LeadTime::from_minutes(5 * k as u32)).collect();
+        Sequence::new(Grid::plane(rain.dim().1, rain.dim().2, spacing_m), times, rain).unwrap()
+    }
+
+    #[test]
+    fn a_block_is_the_mean_of_what_was_observed_in_half_of_it_or_more() {
+        let mut rain = Array3::zeros((1, 2, 5));
+        rain.slice_mut(s![0, .., ..]).assign(&ndarray::array![[1.0, 3.0, f32::NAN, f32::NAN, 7.0], [f32::NAN, 5.0, f32::NAN, 4.0, 9.0]]);
+        let out = coarse(&sequence(rain, 1000.0), 2).unwrap();
+        // (1 + 3 + 5)/3 = 3; one of four observed: missing; the last column alone: (7 + 9)/2 = 8.
+        assert_eq!([out.last()[[0, 0]], out.last()[[0, 2]]], [3.0, 8.0]);
+        assert!(out.last()[[0, 1]].is_nan());
+    }
+
+    #[test]
+    fn old_frames_lie_on_the_newest_when_the_motion_is_right() {
+        // A cell of 4 mm/h that goes one cell of 2 km east in 5 min: 20/3 m/s.
+        let mut rain = Array3::zeros((3, 4, 6));
+        for k in 0..3 {
+            rain[[k, 2, 1 + k]] = 4.0;
+        }
+        let observed = sequence(rain, 2000.0);
+        let motion = Motion { u: Array2::from_elem((4, 6), 20.0 / 3.0), v: Array2::zeros((4, 6)) };
+        let scene = Scene::new(&observed, &motion);
+        for age in 0..3 {
+            assert!((scene.rain[[age, 2, 3]] - 4.0).abs() < 1e-4, "{age}");
+        }
+        assert_eq!(scene.valid.slice(s![3, .., ..]).sum(), 0.0);
+        assert_eq!(scene.valid[[1, 2, 0]], 0.0, "what came from outside the map is not observed");
+        assert!((scene.motion[[1, 0, 0]] - 0.2).abs() < 1e-6, "a fifth of a cell a minute");
+    }
+}

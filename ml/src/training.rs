@@ -1,0 +1,469 @@
+//! Training: steps of gradient descent on drawn windows, checkpoints that resume exactly, and the weights that did best on
+//! events that training does not see.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use burn::{
+    grad_clipping::GradientClippingConfig,
+    module::{Module, ModuleMapper, ModuleVisitor, Param},
+    optim::{AdamWConfig, GradientsParams, ModuleOptimizer},
+    tensor::{Device, Tensor},
+};
+use ndarray::ArrayView2;
+use nowblend_field::{Analysis, Forecaster, LeadTime, Seed};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, NowcastNet,
+    dataset::{CROP, Event, Prepared, Sample},
+    loss::{BRIER_WEIGHT, loss, truth},
+    nowcast_net::RainNet,
+    scene::{batch, coarse, factor},
+    weights::{self, Origin},
+};
+
+/// Lead times at which the validation events are scored, minutes.
+const SCORED_MIN: [u32; 6] = [5, 15, 30, 45, 60, 90];
+
+/// How the network is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    /// Steps in all.
+    pub steps: usize,
+    /// Windows in a step.
+    pub batch: usize,
+    /// Largest step size, after the warm-up.
+    pub learning_rate: f64,
+    /// Steps over which the step size rises.
+    pub warmup: usize,
+    /// Decay of the weights (AdamW).
+    pub weight_decay: f32,
+    /// Memory of the moving average of the weights: a share of 1 - this is new at each step.
+    pub average: f32,
+    /// Steps between scores on the validation events.
+    pub validate_every: usize,
+    /// Starts of each validation event that are scored.
+    pub validation_starts: usize,
+    /// Seconds between checkpoints.
+    pub checkpoint_s: u64,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            steps: 3000,
+            batch: 4,
+            learning_rate: 3e-3,
+            warmup: 100,
+            weight_decay: 1e-2,
+            average: 0.999,
+            validate_every: 250,
+            validation_starts: 4,
+            checkpoint_s: 180,
+        }
+    }
+}
+
+/// How training is going.
+#[derive(Debug, Clone)]
+pub enum Told {
+    /// A remark.
+    Remark(String),
+    /// A step was taken.
+    Step {
+        /// Its number, from 1.
+        step: usize,
+        /// Loss, averaged over the last steps.
+        loss: f32,
+    },
+    /// The validation events were scored.
+    Score {
+        /// After so many steps.
+        step: usize,
+        /// Threshold CRPS by lead time in minutes, mm h⁻¹.
+        score: BTreeMap<u32, f64>,
+        /// Whether these are the best weights so far, which were saved.
+        best: bool,
+    },
+}
+
+/// What a run must remember to go on as if it had never stopped.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Progress {
+    step: usize,
+    seed: u64,
+    best: Option<(usize, f64)>,
+    mean_loss: f32,
+    config: TrainConfig,
+}
+
+/// Trains the network and leaves the best weights in `folder/model.safetensors`; returns their path.
+///
+/// Every number drawn depends on the seed and the step alone, so that a run that was stopped and resumed from its checkpoint ends with the
+/// same weights.
+///
+/// # Errors
+///
+/// [`Error::NoWindows`] without usable events, [`Error::File`] for a folder that cannot be written or a checkpoint of another run,
+/// [`Error::Diverged`].
+pub fn train(
+    config: &TrainConfig,
+    events: &[Event],
+    validation: &[Event],
+    folder: &Path,
+    seed: Seed,
+    fresh: bool,
+    tell: &(dyn Fn(Told) + Sync),
+) -> Result<PathBuf, Error> {
+    check(config)?;
+    std::fs::create_dir_all(folder).map_err(|e| file(folder, e))?;
+    let remark = |words: &str| tell(Told::Remark(words.to_owned()));
+    let prepared = events.iter().map(|e| Prepared::new(e, &remark)).collect::<Result<Vec<_>, _>>()?;
+    if prepared.is_empty() {
+        return Err(Error::NoWindows { reason: "no training event was given".into() });
+    }
+    let cases = cases(validation, config.validation_starts)?;
+    let model = folder.join("model.safetensors");
+    let device = Device::flex().autodiff();
+    let mut run = Run::new(config, seed, &device);
+    if !fresh && let Some(resumed) = Run::resume(config, seed, folder, &device)? {
+        remark(&format!("resuming after step {}", resumed.progress.step));
+        run = resumed;
+    }
+    let mut saved = Instant::now();
+    while run.progress.step < config.steps {
+        run.step(config, &prepared, &device)?;
+        let step = run.progress.step;
+        tell(Told::Step { step, loss: run.progress.mean_loss });
+        let last = step == config.steps;
+        if (step % config.validate_every == 0 || last) && !cases.is_empty() {
+            let score = score(run.average.valid(), &cases)?;
+            let mean = score.values().sum::<f64>() / score.len().max(1) as f64;
+            let best = run.progress.best.is_none_or(|(_, before)| mean < before);
+            if best {
+                run.progress.best = Some((step, mean));
+                run.save_model(&model, seed, &prepared, validation, &score)?;
+            }
+            tell(Told::Score { step, score, best });
+        }
+        if last || saved.elapsed() >= Duration::from_secs(config.checkpoint_s) {
+            run.save(folder)?;
+            saved = Instant::now();
+        }
+    }
+    if run.progress.best.is_none() {
+        run.save_model(&model, seed, &prepared, validation, &BTreeMap::new())?;
+    }
+    Ok(model)
+}
+
+/// A run of training between two steps.
+struct Run {
+    net: RainNet,
+    average: RainNet,
+    optimizer: ModuleOptimizer,
+    progress: Progress,
+}
+
+impl Run {
+    fn new(config: &TrainConfig, seed: Seed, device: &Device) -> Self {
+        device.seed(seed.derive("weights").0);
+        let net = RainNet::new(device);
+        // The moving average is a module of its own, started from the same numbers.
+        let average = replaced(RainNet::new(device), numbers(&net));
+        let optimizer = AdamWConfig::new()
+            .with_beta_1(0.9)
+            .with_beta_2(0.98)
+            .with_epsilon(1e-8)
+            .with_weight_decay(config.weight_decay)
+            .with_grad_clipping(Some(GradientClippingConfig::Norm(1.0)))
+            .init();
+        let progress = Progress { step: 0, seed: seed.0, best: None, mean_loss: f32::NAN, config: config.clone() };
+        Self { net, average, optimizer, progress }
+    }
+
+    fn step(&mut self, config: &TrainConfig, events: &[Prepared], device: &Device) -> Result<(), Error> {
+        let step = self.progress.step;
+        let samples: Vec<Sample> =
+            (0..config.batch).into_par_iter().map(|k| draw(events, Seed(self.progress.seed).derive(&format!("step {step} window {k}")))).collect();
+        let input = batch(&samples.iter().map(|s| &s.scene).collect::<Vec<_>>(), device);
+        let encoded = self.net.encode(&input);
+        let mut total: Option<Tensor<1>> = None;
+        for k in 0..2 {
+            let lead_min: Vec<f32> = samples.iter().map(|s| s.lead_min[k]).collect();
+            let rain: Vec<f32> = samples.iter().flat_map(|s| s.truth[k].iter().copied()).collect();
+            let (exceeded, observed) = truth(&rain, [samples.len(), CROP, CROP], device);
+            let part = loss(self.net.head(&encoded, &lead_min), exceeded, observed, &lead_min) * 0.5;
+            total = Some(match total {
+                None => part,
+                Some(sum) => sum + part,
+            });
+        }
+        let total = total.expect("two lead times were added");
+        let value = total.clone().into_scalar::<f32>();
+        if !value.is_finite() {
+            return Err(Error::Diverged { step, loss: value });
+        }
+        let gradients = GradientsParams::from_grads(total.backward(), &self.net);
+        let rate = learning_rate(config, step);
+        self.net = self.optimizer.step(rate, self.net.clone(), gradients);
+        let memory = config.average.min((1.0 + step as f32) / (10.0 + step as f32));
+        let new = numbers(&self.net).into_iter().zip(numbers(&self.average));
+        let mixed = new.map(|(n, a)| n.into_iter().zip(a).map(|(n, a)| memory * a + (1.0 - memory) * n).collect()).collect();
+        self.average = replaced(self.average.clone(), mixed);
+        self.progress.step += 1;
+        let mean = self.progress.mean_loss;
+        self.progress.mean_loss = if mean.is_nan() { value } else { 0.98 * mean + 0.02 * value };
+        Ok(())
+    }
+
+    fn save_model(&self, path: &Path, seed: Seed, events: &[Prepared], validation: &[Event], score: &BTreeMap<u32, f64>) -> Result<(), Error> {
+        let origin = Origin {
+            step: self.progress.step,
+            seed: seed.0,
+            train: events.iter().map(|e| e.name.clone()).collect(),
+            validation: validation.iter().map(|e| e.name.clone()).collect(),
+            validation_score: score.clone(),
+        };
+        let bytes = weights::to_bytes(&self.average.valid(), &origin)?;
+        let aside = path.with_extension("safetensors.part");
+        std::fs::write(&aside, bytes).and_then(|()| std::fs::rename(&aside, path)).map_err(|e| file(path, e))
+    }
+
+    /// Writes a checkpoint folder aside and puts it in the place of the last one.
+    fn save(&self, folder: &Path) -> Result<(), Error> {
+        let (aside, place, old) = (folder.join("checkpoint.part"), folder.join("checkpoint"), folder.join("checkpoint.old"));
+        for stale in [&aside, &old] {
+            let _ = std::fs::remove_dir_all(stale);
+        }
+        std::fs::create_dir_all(&aside).map_err(|e| file(&aside, e))?;
+        let told = |e: &dyn std::fmt::Display| Error::File { path: aside.clone(), reason: e.to_string() };
+        self.net.clone().save_file(aside.join("net")).map_err(|e| told(&e))?;
+        self.average.clone().save_file(aside.join("average")).map_err(|e| told(&e))?;
+        self.optimizer.save(aside.join("optimizer")).map_err(|e| told(&e))?;
+        let progress = serde_json::to_vec_pretty(&self.progress).map_err(|e| told(&e))?;
+        std::fs::write(aside.join("progress.json"), progress).map_err(|e| told(&e))?;
+        if place.exists() {
+            std::fs::rename(&place, &old).map_err(|e| file(&place, e))?;
+        }
+        std::fs::rename(&aside, &place).map_err(|e| file(&place, e))?;
+        let _ = std::fs::remove_dir_all(&old);
+        Ok(())
+    }
+
+    fn resume(config: &TrainConfig, seed: Seed, folder: &Path, device: &Device) -> Result<Option<Self>, Error> {
+        let place = [folder.join("checkpoint"), folder.join("checkpoint.old")].into_iter().find(|p| p.join("progress.json").is_file());
+        let Some(place) = place else { return Ok(None) };
+        let told = |reason: String| Error::File { path: place.clone(), reason };
+        let bytes = std::fs::read(place.join("progress.json")).map_err(|e| told(e.to_string()))?;
+        let progress: Progress = serde_json::from_slice(&bytes).map_err(|e| told(e.to_string()))?;
+        if progress.config != *config || progress.seed != seed.0 {
+            return Err(told("it belongs to a run with another seed or configuration\nhint: `--fresh` starts anew".into()));
+        }
+        let mut run = Self::new(config, seed, device);
+        run.net = run.net.try_load_file(place.join("net")).map_err(|e| told(e.to_string()))?;
+        run.average = run.average.try_load_file(place.join("average")).map_err(|e| told(e.to_string()))?;
+        run.optimizer = run.optimizer.load(place.join("optimizer")).map_err(|e| told(e.to_string()))?;
+        run.progress = progress;
+        Ok(Some(run))
+    }
+}
+
+fn draw(events: &[Prepared], seed: Seed) -> Sample {
+    let mut numbers = ChaCha8Rng::seed_from_u64(seed.0);
+    let total: f64 = events.iter().map(|e| e.weight).sum();
+    let mut place = numbers.random::<f64>() * total;
+    let event = events.iter().find(|e| {
+        place -= e.weight;
+        place <= 0.0
+    });
+    event.unwrap_or(&events[events.len() - 1]).draw(&mut numbers)
+}
+
+/// Rises over the warm-up, then falls to 2 % along a cosine.
+fn learning_rate(config: &TrainConfig, step: usize) -> f64 {
+    if step < config.warmup {
+        return config.learning_rate * (step + 1) as f64 / config.warmup as f64;
+    }
+    let part = (step - config.warmup) as f64 / (config.steps - config.warmup).max(1) as f64;
+    config.learning_rate * (0.02 + 0.98 * 0.5 * (1.0 + (std::f64::consts::PI * part).cos()))
+}
+
+/// A start of a validation event, and what was observed after it on the network's grid.
+pub(crate) struct Case {
+    analysis: Analysis,
+    observed: Vec<(LeadTime, ndarray::Array2<f32>)>,
+}
+
+/// Evenly spread starts of each event, with the frames at the scored lead times that the event's step gives within a minute.
+pub(crate) fn cases(events: &[Event], starts: usize) -> Result<Vec<Case>, Error> {
+    let mut cases = Vec::new();
+    for event in events {
+        let factor = factor(event.observed.grid());
+        let frames = coarse(&event.observed, factor)?;
+        let count = frames.frames();
+        let step_min = frames.step().map_or(f64::INFINITY, LeadTime::minutes);
+        let longest = (60.0 / step_min).ceil() as usize;
+        if count < 5 + longest {
+            continue;
+        }
+        for k in 0..starts {
+            let start = 3 + k * (count - 4 - longest) / starts.max(1);
+            let observed = SCORED_MIN
+                .iter()
+                .filter_map(|minutes| {
+                    let ahead = (f64::from(*minutes) / step_min).round() as usize;
+                    let near = (ahead as f64 * step_min - f64::from(*minutes)).abs() <= 1.01;
+                    let lead_time = LeadTime::from_seconds((ahead as f64 * step_min * 60.0).round() as u32);
+                    (ahead > 0 && near && start + ahead < count).then(|| (lead_time, frames.frame(start + ahead).to_owned()))
+                })
+                .collect();
+            let known = frames.until(frames.times()[start])?;
+            cases.push(Case { analysis: Analysis::new(known.newest(4)), observed });
+        }
+    }
+    Ok(cases)
+}
+
+/// Threshold CRPS by scored lead time, mm h⁻¹: mean over cases of Σⱼ wⱼ mean (Pⱼ - Oⱼ)² over cells with both.
+pub(crate) fn score(net: RainNet, cases: &[Case]) -> Result<BTreeMap<u32, f64>, Error> {
+    let forecaster = NowcastNet::of(net);
+    let mut sums: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
+    for case in cases {
+        let lead_times: Vec<LeadTime> = case.observed.iter().map(|(l, _)| *l).collect();
+        let mut run = forecaster.start(&case.analysis, &lead_times, Seed(0))?;
+        for (lead_time, observed) in &case.observed {
+            let Some(slice) = run.next()? else { break };
+            let Some(exceedance) = slice.exceedance else { break };
+            let planes = exceedance.probability.outer_iter().zip(exceedance.thresholds_mm_h.iter()).zip(BRIER_WEIGHT);
+            let total: f64 = planes.map(|((p, threshold), weight)| f64::from(weight) * brier(p, observed.view(), *threshold)).sum();
+            let nearest = SCORED_MIN.into_iter().min_by_key(|m| (m * 60).abs_diff(lead_time.seconds())).unwrap_or(0);
+            let entry = sums.entry(nearest).or_default();
+            *entry = (entry.0 + total, entry.1 + 1.0);
+        }
+    }
+    Ok(sums.into_iter().map(|(lead, (sum, count))| (lead, sum / count)).collect())
+}
+
+fn brier(probability: ArrayView2<'_, f32>, observed: ArrayView2<'_, f32>, threshold: f64) -> f64 {
+    let (mut sum, mut count) = (0.0, 0usize);
+    ndarray::Zip::from(probability).and(observed).for_each(|p, o| {
+        if !o.is_nan() && !p.is_nan() {
+            sum += (f64::from(*p) - f64::from(f64::from(*o) >= threshold)).powi(2);
+            count += 1;
+        }
+    });
+    if count > 0 { sum / count as f64 } else { 0.0 }
+}
+
+/// All numbers of the network, parameter by parameter.
+fn numbers(net: &RainNet) -> Vec<Vec<f32>> {
+    struct Collect(Vec<Vec<f32>>);
+    impl ModuleVisitor for Collect {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.push(param.val().into_data().into_vec().expect("parameters are f32"));
+        }
+    }
+    let mut collect = Collect(Vec::new());
+    net.visit(&mut collect);
+    collect.0
+}
+
+/// The network with other numbers, in the order of [`numbers`].
+fn replaced(net: RainNet, numbers: Vec<Vec<f32>>) -> RainNet {
+    struct Replace(std::vec::IntoIter<Vec<f32>>);
+    impl ModuleMapper for Replace {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let values = self.0.next().expect("both networks have the same parameters");
+            param.map(|old| Tensor::from_data(burn::tensor::TensorData::new(values, old.dims()), &old.device()).set_require_grad(old.is_require_grad()))
+        }
+    }
+    net.map(&mut Replace(numbers.into_iter()))
+}
+
+fn check(config: &TrainConfig) -> Result<(), Error> {
+    let bounds = [
+        ("steps", config.steps as f64, config.steps > 0, "at least 1"),
+        ("batch", config.batch as f64, config.batch > 0, "at least 1"),
+        ("validate_every", config.validate_every as f64, config.validate_every > 0, "at least 1"),
+        ("learning_rate", config.learning_rate, config.learning_rate > 0.0 && config.learning_rate < 1.0, "between 0 and 1"),
+        ("average", f64::from(config.average), (0.0..1.0).contains(&config.average), "at least 0 and below 1"),
+    ];
+    match bounds.into_iter().find(|(_, _, fine, _)| !fine) {
+        Some((key, found, _, expected)) => Err(Error::Config { key, found, expected }),
+        None => Ok(()),
+    }
+}
+
+fn file(path: &Path, e: std::io::Error) -> Error {
+    Error::File { path: path.to_owned(), reason: e.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{TimeZone, Utc};
+    use nowblend_field::{Grid, storms::Scene as Storms};
+
+    use super::*;
+
+    fn event(seed: u64) -> Event {
+        let grid = Grid::plane(130, 140, 2000.0);
+        let start = Utc.with_ymd_and_hms(2020, 7, 1, 12, 0, 0).unwrap();
+        let observed = Storms::random(&grid, Seed(seed)).sequence(start, LeadTime::from_minutes(5), 18);
+        Event { name: format!("storms {seed}"), weight: 1.0, observed }
+    }
+
+    fn config(steps: usize) -> TrainConfig {
+        TrainConfig { steps, batch: 1, warmup: 2, validate_every: 100, validation_starts: 1, checkpoint_s: 0, ..Default::default() }
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_ends_with_the_same_weights() {
+        let events = [event(1)];
+        let device = Device::flex().autodiff();
+        let prepared: Vec<Prepared> = events.iter().map(|e| Prepared::new(e, &|_| {}).unwrap()).collect();
+        let config = config(4);
+        let mut straight = Run::new(&config, Seed(5), &device);
+        let folder = std::env::temp_dir().join(format!("nowblend-resume-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for k in 0..4 {
+            straight.step(&config, &prepared, &device).unwrap();
+            if k == 1 {
+                straight.save(&folder).unwrap();
+            }
+        }
+        let mut resumed = Run::resume(&config, Seed(5), &folder, &device).unwrap().unwrap();
+        assert_eq!(resumed.progress.step, 2);
+        while resumed.progress.step < 4 {
+            resumed.step(&config, &prepared, &device).unwrap();
+        }
+        assert!(numbers(&straight.net) == numbers(&resumed.net), "weights differ after resuming");
+        assert!(numbers(&straight.average) == numbers(&resumed.average), "averages differ after resuming");
+        assert!(Run::resume(&config, Seed(6), &folder, &device).is_err(), "another seed is another run");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_few_steps_lower_the_loss_and_leave_usable_weights() {
+        let folder = std::env::temp_dir().join(format!("nowblend-train-{}", std::process::id()));
+        let losses = std::sync::Mutex::new(Vec::new());
+        let tell = |told: Told| {
+            if let Told::Step { loss, .. } = told {
+                losses.lock().unwrap().push(loss);
+            }
+        };
+        let model = train(&config(12), &[event(1)], &[event(2)], &folder, Seed(1), true, &tell).unwrap();
+        let losses = losses.into_inner().unwrap();
+        assert!(losses[11] < losses[0], "{losses:?}");
+        assert!(NowcastNet::new(&crate::NowcastNetConfig { checkpoint: model }).is_ok());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,0 +1,170 @@
+//! Weights as files: written with all that made them, checked when they are read.
+
+use std::{collections::BTreeMap, path::Path};
+
+use burn::{
+    store::{ModuleSnapshot, SafetensorsStore},
+    tensor::Device,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, nowcast_net::RainNet};
+
+/// The weights that the program ships; `weights/MODEL_CARD.md` says what they were made of.
+const SHIPPED: &[u8] = include_bytes!("weights/nowcast_net.safetensors");
+/// Largest file of weights that is read, bytes.
+const LARGEST: u64 = 64 << 20;
+
+/// Where weights come from, kept in the header of their file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Training steps taken.
+    pub step: usize,
+    /// Seed of the training.
+    pub seed: u64,
+    /// Events learned from.
+    pub train: Vec<String>,
+    /// Events that chose when to stop.
+    pub validation: Vec<String>,
+    /// Threshold CRPS on the validation events, mm h⁻¹, by lead time in minutes; lower is better.
+    pub validation_score: BTreeMap<u32, f64>,
+}
+
+/// The network with the shipped weights.
+pub(crate) fn shipped(device: &Device) -> Result<RainNet, Error> {
+    read("shipped", SHIPPED.to_vec(), device)
+}
+
+/// The network with the weights of a file.
+pub(crate) fn load(path: &Path, device: &Device) -> Result<RainNet, Error> {
+    let origin = path.display().to_string();
+    let refuse = |reason: String| Error::Weights { origin: origin.clone(), reason };
+    let bytes = std::fs::metadata(path).map_err(|e| refuse(e.to_string()))?.len();
+    if bytes > LARGEST {
+        return Err(refuse(format!("the file has {bytes} bytes, expected at most {LARGEST}")));
+    }
+    read(&origin, std::fs::read(path).map_err(|e| refuse(e.to_string()))?, device)
+}
+
+fn read(origin: &str, bytes: Vec<u8>, device: &Device) -> Result<RainNet, Error> {
+    let refuse = |reason: String| Error::Weights { origin: origin.to_owned(), reason };
+    let mut net = RainNet::new(device);
+    let mut store = SafetensorsStore::from_bytes(Some(bytes)).validate(true);
+    let result = net.load_from(&mut store).map_err(|e| refuse(e.to_string()))?;
+    if let Some((key, _)) = result.missing.first() {
+        return Err(refuse(format!("`{key}` and {} other keys are missing", result.missing.len() - 1)));
+    }
+    if !result.errors.is_empty() {
+        return Err(refuse(result.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")));
+    }
+    Ok(net)
+}
+
+/// The weights as the bytes of a safetensors file with their origin in its header.
+pub(crate) fn to_bytes(net: &RainNet, origin: &Origin) -> Result<Vec<u8>, Error> {
+    let refuse = |reason: String| Error::Weights { origin: "to be saved".to_owned(), reason };
+    let header = serde_json::to_string(origin).map_err(|e| refuse(e.to_string()))?;
+    let mut store = SafetensorsStore::from_bytes(None).metadata("origin", header);
+    net.save_into(&mut store).map_err(|e| refuse(e.to_string()))?;
+    store.get_bytes().map_err(|e| refuse(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use burn::{
+        store::{KeyRemapper, PyTorchToBurnAdapter},
+        tensor::{Tensor, TensorData, Tolerance},
+    };
+    use ndarray::{Array, Dimension, Ix0, Ix1, Ix3, Ix4};
+
+    use super::*;
+    use crate::nowcast_net::Input;
+
+    fn origin() -> Origin {
+        Origin { step: 1, seed: 2, train: vec!["a".into()], validation: vec!["b".into()], validation_score: BTreeMap::new() }
+    }
+
+    #[test]
+    fn weights_come_back_as_they_were_written_and_say_where_they_are_from() {
+        let device = Device::flex();
+        let net = RainNet::new(&device);
+        let bytes = to_bytes(&net, &origin()).unwrap();
+        assert!(String::from_utf8_lossy(&bytes[..20_000.min(bytes.len())]).contains("validation_score"));
+        let again = to_bytes(&read("test", bytes.clone(), &device).unwrap(), &origin()).unwrap();
+        assert_eq!(bytes.len(), again.len());
+        let head = |net: &RainNet| {
+            let input = Input {
+                rain: Tensor::ones([1, 4, 32, 32], &device),
+                valid: Tensor::ones([1, 4, 32, 32], &device),
+                motion: Tensor::zeros([1, 2, 32, 32], &device),
+                step_min: Tensor::ones([1], &device),
+            };
+            net.head(&net.encode(&input), &[15.0]).into_data()
+        };
+        head(&net).assert_eq(&head(&read("test", bytes, &device).unwrap()), true);
+    }
+
+    #[test]
+    fn damaged_and_foreign_weights_are_refused_by_name() {
+        let device = Device::flex();
+        let bytes = to_bytes(&RainNet::new(&device), &origin()).unwrap();
+        for cut in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
+            let message = read("mine", bytes[..cut].to_vec(), &device).unwrap_err().to_string();
+            assert!(message.starts_with("weights `mine`: "), "{message}");
+        }
+        let mut huge = bytes;
+        huge[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert!(read("mine", huge, &device).is_err());
+    }
+
+    fn reference(file: &str) -> Option<PathBuf> {
+        let given = std::env::var_os("NOWBLEND_DATA").map(PathBuf::from);
+        let data = given.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"));
+        let path = data.join("../reference/nowcast_net").join(file);
+        if !path.is_file() {
+            eprintln!("skipped: the reference case of the network is not beside the data");
+            return None;
+        }
+        Some(path)
+    }
+
+    fn tensor<const D: usize, I: Dimension>(array: &Array<f32, I>, shape: [usize; D]) -> Tensor<D> {
+        Tensor::from_data(TensorData::new(array.iter().copied().collect::<Vec<f32>>(), shape), &Device::flex())
+    }
+
+    /// The network's arithmetic is that of an implementation in PyTorch 2 with the same weights, on a real case of 96 x 96 cells.
+    #[test]
+    fn the_reference_case_is_reproduced() {
+        let (Some(weights), Some(case)) = (reference("prototype.safetensors"), reference("case.npz")) else { return };
+        let device = Device::flex();
+        let mut net = RainNet::new(&device);
+        let names = KeyRemapper::new().add_pattern(r"^mlp\.0\.", "mlp.").unwrap();
+        let mut store = SafetensorsStore::from_file(weights).with_from_adapter(PyTorchToBurnAdapter).remap(names).allow_partial(true);
+        let loaded = net.load_from(&mut store).unwrap();
+        assert!(loaded.missing.is_empty() && loaded.errors.is_empty(), "{loaded:?}");
+
+        let mut case = ndarray_npy::NpzReader::new(std::fs::File::open(case).unwrap()).unwrap();
+        let (rain, valid): (Array<f32, Ix3>, Array<f32, Ix3>) = (case.by_name("rain").unwrap(), case.by_name("valid").unwrap());
+        let motion: Array<f32, Ix3> = case.by_name("motion").unwrap();
+        let step: Array<f32, Ix0> = case.by_name("step_min").unwrap();
+        let leads: Array<f32, Ix1> = case.by_name("leads_min").unwrap();
+        let (features, probability): (Array<f32, Ix3>, Array<f32, Ix4>) = (case.by_name("features").unwrap(), case.by_name("probability").unwrap());
+        let analytic: Array<f32, Ix4> = case.by_name("analytic").unwrap();
+        let input = Input {
+            rain: tensor(&rain, [1, 4, 96, 96]),
+            valid: tensor(&valid, [1, 4, 96, 96]),
+            motion: tensor(&motion, [1, 2, 96, 96]),
+            step_min: tensor(&step, [1]),
+        };
+        let encoded = net.encode(&input);
+        let close = Tolerance::absolute(1e-4);
+        encoded.analytic.clone().into_data().assert_approx_eq::<f32>(&tensor(&analytic, [1, 11, 8, 96, 96]).into_data(), close);
+        encoded.features.clone().into_data().assert_approx_eq::<f32>(&tensor(&features, [1, 24, 96, 96]).into_data(), close);
+        for (k, lead) in leads.iter().enumerate() {
+            let expected = probability.index_axis(ndarray::Axis(0), k).to_owned();
+            net.head(&encoded, &[*lead]).into_data().assert_approx_eq::<f32>(&tensor(&expected, [1, 8, 96, 96]).into_data(), close);
+        }
+    }
+}
