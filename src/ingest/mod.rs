@@ -1,1 +1,6 @@
-//! ingest
+//! From files that weather services write to rain on a grid.
+
+mod error;
+pub mod netcdf;
+
+pub use error::Error;
