@@ -3,6 +3,7 @@
 //! The vocabulary lives in `nowblend_field`; physics and the network in crates of their own.
 
 pub mod blend;
+pub mod forecast;
 pub mod ingest;
 pub mod nowcast;
 pub mod progress;

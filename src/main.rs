@@ -1,8 +1,17 @@
-//! The program.
-fn main() {
-    let config: nowblend::train::TrainRunConfig = toml::from_str(&std::fs::read_to_string(std::env::args().nth(1).unwrap()).unwrap()).unwrap();
-    match nowblend::train::run(&config, nowblend_field::Seed(1), false) {
-        Ok(path) => println!("{}", path.display()),
-        Err(e) => eprintln!("error: {e}"),
+//! The program: reads the command line, does what it says, and tells what went wrong.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod cli;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e:#}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -75,7 +75,11 @@ pub fn run(config: &TrainRunConfig, seed: Seed, fresh: bool) -> Result<PathBuf, 
         }
         Told::Score { step, score, best } => {
             let scores: Vec<String> = score.iter().map(|(lead, s)| format!("{lead} min {s:.4}")).collect();
-            eprintln!("step {step}: threshold CRPS on validation: {}{}", scores.join(", "), if best { " (best so far, saved)" } else { "" });
+            eprintln!(
+                "step {step}: threshold CRPS on validation: {}{}",
+                scores.join(", "),
+                if best { " (best so far, saved)" } else { "" }
+            );
         }
     };
     let model = nowblend_ml::train(&config.recipe, &events, &validation, &config.folder, seed, fresh, &tell)?;
@@ -85,6 +89,13 @@ pub fn run(config: &TrainRunConfig, seed: Seed, fresh: bool) -> Result<PathBuf, 
 
 fn event(config: &EventConfig) -> Result<Event, ingest::Error> {
     let (observed, _) = ingest::netcdf::read(&config.file)?;
-    let name = config.file.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
-    Ok(Event { name, weight: config.weight, observed })
+    let name = config
+        .file
+        .file_stem()
+        .map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+    Ok(Event {
+        name,
+        weight: config.weight,
+        observed,
+    })
 }

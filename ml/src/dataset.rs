@@ -77,7 +77,9 @@ impl Prepared {
         let (ny, nx) = frames.grid().shape();
         let last = frames.frames().checked_sub(2).filter(|last| *last >= FRAMES - 1);
         let Some(last) = last else {
-            return Err(Error::NoWindows { reason: format!("event `{}` has {} frames", event.name, frames.frames()) });
+            return Err(Error::NoWindows {
+                reason: format!("event `{}` has {} frames", event.name, frames.frames()),
+            });
         };
         told(&format!("preparing {} ({} frames of {ny} x {nx})", event.name, frames.frames()));
         let large = ny > TILE || nx > TILE;
@@ -101,7 +103,12 @@ impl Prepared {
                         } else {
                             LucasKanade::default().estimate(&part)?
                         };
-                        Ok(Window { start, origin: (y, x), scene: Scene::new(&part, &motion), motion })
+                        Ok(Window {
+                            start,
+                            origin: (y, x),
+                            scene: Scene::new(&part, &motion),
+                            motion,
+                        })
                     })
                     .collect::<Result<Vec<_>, Error>>()
             })
@@ -109,7 +116,12 @@ impl Prepared {
             .into_iter()
             .flatten()
             .collect();
-        Ok(Self { name: event.name.clone(), weight: event.weight, frames, windows })
+        Ok(Self {
+            name: event.name.clone(),
+            weight: event.weight,
+            frames,
+            windows,
+        })
     }
 
     /// Draws a window of 128 x 128 cells with rain in it, two of its lead times, a turn or mirror and an intensity.
@@ -118,7 +130,10 @@ impl Prepared {
         for _ in 0..DRAWS {
             let k = numbers.random_range(0..self.windows.len());
             let (_, h, w) = self.windows[k].scene.rain.dim();
-            let (y, x) = (numbers.random_range(0..=h.saturating_sub(CROP)), numbers.random_range(0..=w.saturating_sub(CROP)));
+            let (y, x) = (
+                numbers.random_range(0..=h.saturating_sub(CROP)),
+                numbers.random_range(0..=w.saturating_sub(CROP)),
+            );
             let crop = self.windows[k].scene.rain.slice(s![0, y..(y + CROP).min(h), x..(x + CROP).min(w)]);
             let wet = crop.iter().filter(|r| **r >= 0.1).count() as f32 / (CROP * CROP) as f32;
             if best.is_none_or(|(.., wettest)| wet > wettest) {
@@ -131,10 +146,16 @@ impl Prepared {
         let (k, y, x, _) = best.expect("at least one window was drawn");
         let window = &self.windows[k];
         let step_min = self.frames.step().map_or(f64::INFINITY, LeadTime::minutes);
-        let farthest = ((LONGEST_MIN / step_min) as usize).min(self.frames.frames() - 1 - window.start).max(1);
+        let farthest = ((LONGEST_MIN / step_min) as usize)
+            .min(self.frames.frames() - 1 - window.start)
+            .max(1);
         let steps = [numbers.random_range(1..=farthest), numbers.random_range(1..=farthest)];
         let intensity = 0.7 * 2f32.powf(numbers.random());
-        let turn = Turn { transpose: numbers.random(), flip_y: numbers.random(), flip_x: numbers.random() };
+        let turn = Turn {
+            transpose: numbers.random(),
+            flip_y: numbers.random(),
+            flip_x: numbers.random(),
+        };
         self.sample(window, (y, x), steps, intensity, turn)
     }
 
@@ -165,7 +186,11 @@ impl Prepared {
             motion: turned,
             step_min,
         };
-        Sample { scene, lead_min: steps.map(|step| step_min * step as f32), truth }
+        Sample {
+            scene,
+            lead_min: steps.map(|step| step_min * step as f32),
+            truth,
+        }
     }
 }
 
@@ -177,8 +202,17 @@ fn arrived(frame: ArrayView2<'_, f32>, motion: &Array3<f32>, lead_min: f32, plac
     // One metre a cell and a velocity in cells a second: the trajectories come out in cells.
     let opposite = |k: usize| motion.index_axis(Axis(0), k).mapv(|m| -m / 60.0);
     let grid = nowblend_field::Grid::plane(ny, nx, 1.0);
-    let scheme = SemiLagrangian { substep_s: 300.0, ..Default::default() };
-    let mut trajectories = scheme.trajectories(&Motion { v: opposite(0), u: opposite(1) }, &grid);
+    let scheme = SemiLagrangian {
+        substep_s: 300.0,
+        ..Default::default()
+    };
+    let mut trajectories = scheme.trajectories(
+        &Motion {
+            v: opposite(0),
+            u: opposite(1),
+        },
+        &grid,
+    );
     let forward = trajectories.advance_to(LeadTime::from_seconds((lead_min * 60.0).round() as u32));
     Array2::from_shape_fn((ny, nx), |(y, x)| {
         let (ty, tx) = ((place.0 + y) as f32 + forward.dy[[y, x]], (place.1 + x) as f32 + forward.dx[[y, x]]);
@@ -217,7 +251,12 @@ impl Turn {
     }
 }
 
-fn cut(sequence: &Sequence, frames: &std::ops::Range<usize>, rows: std::ops::Range<usize>, columns: std::ops::Range<usize>) -> Result<Sequence, Error> {
+fn cut(
+    sequence: &Sequence,
+    frames: &std::ops::Range<usize>,
+    rows: std::ops::Range<usize>,
+    columns: std::ops::Range<usize>,
+) -> Result<Sequence, Error> {
     let grid = sequence.grid().crop(&rows, &columns)?;
     let rain = sequence.rain().slice(s![frames.clone(), rows, columns]).to_owned();
     Ok(Sequence::new(grid, sequence.times()[frames.clone()].to_vec(), rain)?)
@@ -234,7 +273,12 @@ fn wettest(frame: ArrayView2<'_, f32>) -> Vec<(usize, usize)> {
     let mut parts: Vec<(f32, usize, usize)> = Vec::new();
     for y in starts(ny) {
         for x in starts(nx) {
-            let wet = frame.slice(s![y..(y + TILE).min(ny), x..(x + TILE).min(nx)]).iter().filter(|r| !r.is_nan()).map(|r| r.min(20.0)).sum::<f32>();
+            let wet = frame
+                .slice(s![y..(y + TILE).min(ny), x..(x + TILE).min(nx)])
+                .iter()
+                .filter(|r| !r.is_nan())
+                .map(|r| r.min(20.0))
+                .sum::<f32>();
             parts.push((wet, y, x));
         }
     }
@@ -263,11 +307,30 @@ mod tests {
     use super::*;
 
     fn event() -> Event {
-        let storm = Storm { y_m: 120_000.0, x_m: 100_000.0, u: 10.0, v: -4.0, length_m: 24_000.0, width_m: 16_000.0, direction: 0.4, turning: 0.0, peak_mm_h: 12.0, growth: 0.0 };
-        let other = Storm { y_m: 180_000.0, x_m: 190_000.0, ..storm };
+        let storm = Storm {
+            y_m: 120_000.0,
+            x_m: 100_000.0,
+            u: 10.0,
+            v: -4.0,
+            length_m: 24_000.0,
+            width_m: 16_000.0,
+            direction: 0.4,
+            turning: 0.0,
+            peak_mm_h: 12.0,
+            growth: 0.0,
+        };
+        let other = Storm {
+            y_m: 180_000.0,
+            x_m: 190_000.0,
+            ..storm
+        };
         let scene = Storms::new(Grid::plane(140, 150, 2000.0), vec![storm, other]);
         let start = Utc.with_ymd_and_hms(2020, 7, 1, 12, 0, 0).unwrap();
-        Event { name: "storms".into(), weight: 1.0, observed: scene.sequence(start, LeadTime::from_minutes(5), 10) }
+        Event {
+            name: "storms".into(),
+            weight: 1.0,
+            observed: scene.sequence(start, LeadTime::from_minutes(5), 10),
+        }
     }
 
     #[test]

@@ -120,7 +120,10 @@ impl RainNet {
         let coarse = self.body.forward(space_to_depth(x.clone())); // [N, 32, H/2, W/2]
         let coarse = up2(self.lat.forward(coarse)); // [N, 24, H, W]
         let fine = self.f2.forward(silu(self.f1.forward(x))); // [N, 24, H, W]
-        Encoded { features: coarse + fine, analytic: analytic(&input.rain, &input.valid) }
+        Encoded {
+            features: coarse + fine,
+            analytic: analytic(&input.rain, &input.valid),
+        }
     }
 
     /// P(R >= threshold) `[N, J, H, W]` at the places of the reference time, for lead times `[N]` in minutes; the caller carries it
@@ -128,12 +131,18 @@ impl RainNet {
     pub fn head(&self, encoded: &Encoded, lead_min: &[f32]) -> Tensor<4> {
         let [n, _, h, w] = encoded.features.dims();
         let device = encoded.features.device();
-        let words: Vec<f32> = lead_min.iter().flat_map(|t| [t / 60.0, (t / 5.0).log2() / 3.6, (t / 60.0).sqrt(), 1.0]).collect();
+        let words: Vec<f32> = lead_min
+            .iter()
+            .flat_map(|t| [t / 60.0, (t / 5.0).log2() / 3.6, (t / 60.0).sqrt(), 1.0])
+            .collect();
         let e = silu(self.mlp.forward(Tensor::<2>::from_data(TensorData::new(words, [n, 4]), &device))); // [N, 32]
         let film = self.film.forward(e.clone()).reshape([n, 2 * WIDTH, 1, 1]);
         let (a, b) = (film.clone().slice([0..n, 0..WIDTH]), film.slice([0..n, WIDTH..2 * WIDTH]));
         let o = self.w2.forward(silu(self.w1.forward(encoded.features.clone()) * (a + 1.0) + b)); // [N, S + J, H, W]
-        let trust: Vec<f32> = lead_min.iter().flat_map(|t| LEVEL.map(|level| -0.4 * (level - (t / 5.0).log2()).powi(2))).collect();
+        let trust: Vec<f32> = lead_min
+            .iter()
+            .flat_map(|t| LEVEL.map(|level| -0.4 * (level - (t / 5.0).log2()).powi(2)))
+            .collect();
         let table = Tensor::<3>::from_data(TensorData::new(trust, [n, S, 1]), &device) + self.tab.forward(e.clone()).reshape([n, S, J]);
         let table = table.clamp(-12.0, 12.0).exp(); // [N, S, J]
         let cell = o.clone().slice([0..n, 0..S]).clamp(-6.0, 6.0).exp(); // [N, S, H, W]
@@ -198,7 +207,13 @@ struct Encoder {
 
 impl Encoder {
     fn new(a: usize, b: usize, device: &Device) -> Self {
-        Self { c1: conv(a, b, 3, device), n1: norm(b, device), c2: conv(b, b, 3, device), n2: norm(b, device), k: (a != b).then(|| conv(a, b, 1, device)) }
+        Self {
+            c1: conv(a, b, 3, device),
+            n1: norm(b, device),
+            c2: conv(b, b, 3, device),
+            n2: norm(b, device),
+            k: (a != b).then(|| conv(a, b, 1, device)),
+        }
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
@@ -219,7 +234,10 @@ struct Decoder {
 
 impl Decoder {
     fn new(a: usize, device: &Device) -> Self {
-        Self { c: conv(a, a, 3, device), n: norm(a, device) }
+        Self {
+            c: conv(a, a, 3, device),
+            n: norm(a, device),
+        }
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
@@ -244,7 +262,9 @@ fn analytic(rain: &Tensor<4>, valid: &Tensor<4>) -> Tensor<5> {
         (frame - thresholds(0.0, false)).greater_equal_scalar(0.0).float() * seen // [N, J, H, W]
     };
     let up = |x: Tensor<4>| {
-        let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false).with_output_size([h, w]);
+        let options = InterpolateOptions::new(InterpolateMode::Bilinear)
+            .with_align_corners(false)
+            .with_output_size([h, w]);
         interpolate(x, options)
     };
     let ratio = |a: Tensor<4>, b: Tensor<4>| up(blur(a) / blur(b).clamp_min(0.02));
@@ -283,7 +303,9 @@ fn blur(x: Tensor<4>) -> Tensor<4> {
 /// Blocks of 2 x 2 cells become channels: `[N, C, H, W]` to `[N, 4 C, H/2, W/2]`, the block's cells innermost.
 fn space_to_depth(x: Tensor<4>) -> Tensor<4> {
     let [n, c, h, w] = x.dims();
-    x.reshape([n, c, h / 2, 2, w / 2, 2]).permute([0, 1, 3, 5, 2, 4]).reshape([n, 4 * c, h / 2, w / 2])
+    x.reshape([n, c, h / 2, 2, w / 2, 2])
+        .permute([0, 1, 3, 5, 2, 4])
+        .reshape([n, 4 * c, h / 2, w / 2])
 }
 
 fn pool(x: Tensor<4>, size: usize) -> Tensor<4> {
@@ -293,7 +315,9 @@ fn pool(x: Tensor<4>, size: usize) -> Tensor<4> {
 /// Each cell four times: twice the rows and columns.
 fn up2(x: Tensor<4>) -> Tensor<4> {
     let [n, c, h, w] = x.dims();
-    x.reshape([n, c, h, 1, w, 1]).expand([n, c, h, 2, w, 2]).reshape([n, c, 2 * h, 2 * w])
+    x.reshape([n, c, h, 1, w, 1])
+        .expand([n, c, h, 2, w, 2])
+        .reshape([n, c, 2 * h, 2 * w])
 }
 
 /// A hundredth of a parameter, still a parameter of its own.
@@ -304,7 +328,9 @@ fn faint<const D: usize>(parameter: Tensor<D>) -> Tensor<D> {
 
 fn conv(a: usize, b: usize, size: usize, device: &Device) -> Conv2d {
     let half = size / 2;
-    Conv2dConfig::new([a, b], [size, size]).with_padding(PaddingConfig2d::Explicit(half, half, half, half)).init(device)
+    Conv2dConfig::new([a, b], [size, size])
+        .with_padding(PaddingConfig2d::Explicit(half, half, half, half))
+        .init(device)
 }
 
 fn norm(channels: usize, device: &Device) -> GroupNorm {

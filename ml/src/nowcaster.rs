@@ -43,7 +43,11 @@ impl NowcastNet {
     /// [`Error::Weights`] for weights that cannot be read or belong to another network.
     pub fn new(config: &NowcastNetConfig) -> Result<Self, Error> {
         let device = Device::flex();
-        let net = if config.checkpoint.as_os_str().is_empty() { weights::shipped(&device)? } else { weights::load(&config.checkpoint, &device)? };
+        let net = if config.checkpoint.as_os_str().is_empty() {
+            weights::shipped(&device)?
+        } else {
+            weights::load(&config.checkpoint, &device)?
+        };
         Ok(Self { net })
     }
 
@@ -71,14 +75,33 @@ impl Forecaster for NowcastNet {
         if !seen.iter().any(|s| *s) {
             tell(NoticeKind::Missing, "no frame holds an observation: it has nothing to say".into());
         } else if observed.frames() < FRAMES {
-            tell(NoticeKind::Degraded, format!("it has {} of the {FRAMES} frames that it was trained with", observed.frames()));
+            tell(
+                NoticeKind::Degraded,
+                format!("it has {} of the {FRAMES} frames that it was trained with", observed.frames()),
+            );
         }
         if let Some(far) = lead_times.iter().find(|l| l.minutes() > FARTHEST_MIN) {
-            tell(NoticeKind::Degraded, format!("{far} lies beyond the {FARTHEST_MIN} min that it was trained for"));
+            tell(
+                NoticeKind::Degraded,
+                format!("{far} lies beyond the {FARTHEST_MIN} min that it was trained for"),
+            );
         }
         let encoded = self.net.encode(&scene.input(&Device::flex()));
-        let trajectories = SemiLagrangian { substep_s: 150.0, ..Default::default() }.trajectories(&motion, frames.grid());
-        Ok(Box::new(NetworkRun { net: &self.net, encoded, seen, trajectories, factor, shape: analysis.grid().shape(), lead_times: lead_times.iter(), notices }))
+        let trajectories = SemiLagrangian {
+            substep_s: 150.0,
+            ..Default::default()
+        }
+        .trajectories(&motion, frames.grid());
+        Ok(Box::new(NetworkRun {
+            net: &self.net,
+            encoded,
+            seen,
+            trajectories,
+            factor,
+            shape: analysis.grid().shape(),
+            lead_times: lead_times.iter(),
+            notices,
+        }))
     }
 
     fn references(&self) -> &[&'static str] {
@@ -110,7 +133,10 @@ impl NetworkRun<'_> {
             });
         });
         let displacement = self.trajectories.advance_to(lead_time);
-        let planes: Vec<Array2<f32>> = p.outer_iter().map(|plane| displacement.sample(plane, Interpolation::Linear)).collect();
+        let planes: Vec<Array2<f32>> = p
+            .outer_iter()
+            .map(|plane| displacement.sample(plane, Interpolation::Linear))
+            .collect();
         let views: Vec<_> = planes.iter().map(|p| p.view()).collect();
         ndarray::stack(Axis(0), &views).expect("all planes have the same shape")
     }
@@ -118,12 +144,22 @@ impl NetworkRun<'_> {
 
 impl Run for NetworkRun<'_> {
     fn next(&mut self) -> Result<Option<Slice>, FieldError> {
-        let Some(&lead_time) = self.lead_times.next() else { return Ok(None) };
+        let Some(&lead_time) = self.lead_times.next() else {
+            return Ok(None);
+        };
         let coarse = self.coarse_probability(lead_time);
         let probability = refine(&coarse, self.factor, self.shape);
         let rain = area_matched(probability.view()).insert_axis(Axis(0));
-        let exceedance = Some(Exceedance { thresholds_mm_h: Arc::from(THRESHOLDS_MM_H), probability });
-        Ok(Some(Slice { lead_time, rain: Some(rain), exceedance, diagnostics: BTreeMap::new() }))
+        let exceedance = Some(Exceedance {
+            thresholds_mm_h: Arc::from(THRESHOLDS_MM_H),
+            probability,
+        });
+        Ok(Some(Slice {
+            lead_time,
+            rain: Some(rain),
+            exceedance,
+            diagnostics: BTreeMap::new(),
+        }))
     }
 
     fn notices(&self) -> &[Notice] {

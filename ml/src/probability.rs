@@ -37,7 +37,8 @@ pub(crate) fn at_reference_places(net: &RainNet, encoded: &Encoded, shape: (usiz
         let rows = values.len() / (thresholds * w);
         let band = ArrayView3::from_shape((thresholds, rows, w), values).expect("the head gives one value a threshold and cell");
         let rows = rows.min(shape.0 - row);
-        out.slice_mut(s![.., row..row + rows, ..]).assign(&band.slice(s![.., ..rows, ..shape.1]));
+        out.slice_mut(s![.., row..row + rows, ..])
+            .assign(&band.slice(s![.., ..rows, ..shape.1]));
     }
     out
 }
@@ -48,7 +49,11 @@ pub(crate) fn at_reference_places(net: &RainNet, encoded: &Encoded, shape: (usiz
 /// threshold so taken and the next one, the nearer to it the closer its probability comes. No observation is needed. NaN where
 /// the probability is.
 pub(crate) fn area_matched(probability: ArrayView3<'_, f32>) -> Array2<f32> {
-    let yes: Vec<f32> = probability.axis_iter(Axis(0)).into_par_iter().map(|plane| yes_threshold(plane)).collect();
+    let yes: Vec<f32> = probability
+        .axis_iter(Axis(0))
+        .into_par_iter()
+        .map(|plane| yes_threshold(plane))
+        .collect();
     let (count, ny, nx) = probability.dim();
     let mut rain = Array2::zeros((ny, nx));
     rain.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(y, mut row)| {
@@ -58,12 +63,18 @@ pub(crate) fn area_matched(probability: ArrayView3<'_, f32>) -> Array2<f32> {
                 *rain = f32::NAN;
                 continue;
             }
-            let Some(top) = (0..count).rev().find(|j| p(*j) >= yes[*j]) else { continue };
+            let Some(top) = (0..count).rev().find(|j| p(*j) >= yes[*j]) else {
+                continue;
+            };
             let low = THRESHOLDS_MM_H[top] as f32;
             *rain = match THRESHOLDS_MM_H.get(top + 1) {
                 None => low,
                 Some(high) => {
-                    let part = if yes[top + 1].is_finite() { (p(top + 1) / yes[top + 1]).clamp(0.0, 0.999) } else { 0.0 };
+                    let part = if yes[top + 1].is_finite() {
+                        (p(top + 1) / yes[top + 1]).clamp(0.0, 0.999)
+                    } else {
+                        0.0
+                    };
                     low * (*high as f32 / low).powf(part)
                 }
             };
@@ -92,8 +103,10 @@ mod tests {
     fn the_forecast_area_is_the_sum_of_the_probabilities() {
         // Σ P(>= 0.1) = 0.9 + 0.8 + 0.6 + 0.4 + 0.3 = 3: the three likeliest cells are wet; Σ P(>= 0.5) = 0.9 + 0.1 = 1.
         let mut p = Array3::zeros((8, 1, 6));
-        p.slice_mut(s![0, 0, ..]).assign(&ndarray::arr1(&[0.9, 0.8, 0.6, 0.4, 0.3, f32::NAN]));
-        p.slice_mut(s![1, 0, ..]).assign(&ndarray::arr1(&[0.9, 0.1, 0.0, 0.0, 0.0, f32::NAN]));
+        p.slice_mut(s![0, 0, ..])
+            .assign(&ndarray::arr1(&[0.9, 0.8, 0.6, 0.4, 0.3, f32::NAN]));
+        p.slice_mut(s![1, 0, ..])
+            .assign(&ndarray::arr1(&[0.9, 0.1, 0.0, 0.0, 0.0, f32::NAN]));
         p.slice_mut(s![2.., 0, 5]).fill(f32::NAN);
         let rain = area_matched(p.view());
         assert_eq!(rain[[0, 0]], 0.5);

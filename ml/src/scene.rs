@@ -36,7 +36,11 @@ impl Scene {
         let step = observed.step();
         let mut rain = Array3::zeros((FRAMES, ny, nx));
         let mut valid = Array3::zeros((FRAMES, ny, nx));
-        let mut trajectories = SemiLagrangian { substep_s: 150.0, ..Default::default() }.trajectories(motion, observed.grid());
+        let mut trajectories = SemiLagrangian {
+            substep_s: 150.0,
+            ..Default::default()
+        }
+        .trajectories(motion, observed.grid());
         for age in 0..FRAMES.min(observed.frames()) {
             let frame = observed.frame(observed.frames() - 1 - age);
             let moved = match (age, step) {
@@ -47,15 +51,25 @@ impl Scene {
                 }
             };
             valid.index_axis_mut(Axis(0), age).assign(&moved.mapv(|r| f32::from(!r.is_nan())));
-            rain.index_axis_mut(Axis(0), age).assign(&moved.mapv(|r| if r.is_nan() { 0.0 } else { r.min(RAIN_MAX_MM_H) }));
+            rain.index_axis_mut(Axis(0), age)
+                .assign(&moved.mapv(|r| if r.is_nan() { 0.0 } else { r.min(RAIN_MAX_MM_H) }));
         }
         let mut cells = Array3::zeros((2, ny, nx));
         for row in 0..ny {
             let (dy, dx) = observed.grid().spacing_m_in_row(row);
-            cells.slice_mut(s![0, row, ..]).assign(&motion.v.row(row).mapv(|v| v * (60.0 / dy) as f32));
-            cells.slice_mut(s![1, row, ..]).assign(&motion.u.row(row).mapv(|u| u * (60.0 / dx) as f32));
+            cells
+                .slice_mut(s![0, row, ..])
+                .assign(&motion.v.row(row).mapv(|v| v * (60.0 / dy) as f32));
+            cells
+                .slice_mut(s![1, row, ..])
+                .assign(&motion.u.row(row).mapv(|u| u * (60.0 / dx) as f32));
         }
-        Self { rain, valid, motion: cells, step_min: step.map_or(STEP_OF_ONE_MIN, |s| s.minutes() as f32) }
+        Self {
+            rain,
+            valid,
+            motion: cells,
+            step_min: step.map_or(STEP_OF_ONE_MIN, |s| s.minutes() as f32),
+        }
     }
 
     /// Whether any frame saw the cell `[y, x]`.
@@ -76,7 +90,10 @@ pub(crate) fn batch(scenes: &[&Scene], device: &Device) -> Input {
     let stack = |of: fn(&Scene) -> &Array3<f32>| {
         let channels = of(scenes[0]).dim().0;
         let mut values = vec![0.0f32; scenes.len() * channels * padded.0 * padded.1];
-        for (plane, source) in values.chunks_mut(padded.0 * padded.1).zip(scenes.iter().flat_map(|s| of(s).outer_iter())) {
+        for (plane, source) in values
+            .chunks_mut(padded.0 * padded.1)
+            .zip(scenes.iter().flat_map(|s| of(s).outer_iter()))
+        {
             for (to, from) in plane.chunks_mut(padded.1).zip(source.rows()) {
                 to[..nx].iter_mut().zip(from).for_each(|(t, f)| *t = *f);
             }
@@ -115,7 +132,10 @@ pub(crate) fn coarse(observed: &Sequence, factor: usize) -> Result<Sequence, Err
 
 /// The motion as means over the same blocks, m s⁻¹.
 pub(crate) fn coarse_motion(motion: &Motion, factor: usize) -> Motion {
-    Motion { u: block_means(motion.u.view(), factor), v: block_means(motion.v.view(), factor) }
+    Motion {
+        u: block_means(motion.u.view(), factor),
+        v: block_means(motion.v.view(), factor),
+    }
 }
 
 fn coarse_grid(grid: &Grid, factor: usize) -> Result<Grid, Error> {
@@ -134,8 +154,15 @@ fn block_means(field: ArrayView2<'_, f32>, factor: usize) -> Array2<f32> {
     }
     Array2::from_shape_fn((ny.div_ceil(factor), nx.div_ceil(factor)), |(y, x)| {
         let block = field.slice(s![y * factor..((y + 1) * factor).min(ny), x * factor..((x + 1) * factor).min(nx)]);
-        let (sum, count) = block.iter().filter(|r| !r.is_nan()).fold((0.0f64, 0usize), |(s, n), r| (s + f64::from(*r), n + 1));
-        if 2 * count >= block.len() { (sum / count as f64) as f32 } else { f32::NAN }
+        let (sum, count) = block
+            .iter()
+            .filter(|r| !r.is_nan())
+            .fold((0.0f64, 0usize), |(s, n), r| (s + f64::from(*r), n + 1));
+        if 2 * count >= block.len() {
+            (sum / count as f64) as f32
+        } else {
+            f32::NAN
+        }
     })
 }
 
@@ -154,7 +181,10 @@ mod tests {
     #[test]
     fn a_block_is_the_mean_of_what_was_observed_in_half_of_it_or_more() {
         let mut rain = Array3::zeros((1, 2, 5));
-        rain.slice_mut(s![0, .., ..]).assign(&ndarray::array![[1.0, 3.0, f32::NAN, f32::NAN, 7.0], [f32::NAN, 5.0, f32::NAN, 4.0, 9.0]]);
+        rain.slice_mut(s![0, .., ..]).assign(&ndarray::array![
+            [1.0, 3.0, f32::NAN, f32::NAN, 7.0],
+            [f32::NAN, 5.0, f32::NAN, 4.0, 9.0]
+        ]);
         let out = coarse(&sequence(rain, 1000.0), 2).unwrap();
         // (1 + 3 + 5)/3 = 3; one of four observed: missing; the last column alone: (7 + 9)/2 = 8.
         assert_eq!([out.last()[[0, 0]], out.last()[[0, 2]]], [3.0, 8.0]);
@@ -169,7 +199,10 @@ mod tests {
             rain[[k, 2, 1 + k]] = 4.0;
         }
         let observed = sequence(rain, 2000.0);
-        let motion = Motion { u: Array2::from_elem((4, 6), 20.0 / 3.0), v: Array2::zeros((4, 6)) };
+        let motion = Motion {
+            u: Array2::from_elem((4, 6), 20.0 / 3.0),
+            v: Array2::zeros((4, 6)),
+        };
         let scene = Scene::new(&observed, &motion);
         for age in 0..3 {
             assert!((scene.rain[[age, 2, 3]] - 4.0).abs() < 1e-4, "{age}");

@@ -128,7 +128,9 @@ pub fn train(
     let remark = |words: &str| tell(Told::Remark(words.to_owned()));
     let prepared = events.iter().map(|e| Prepared::new(e, &remark)).collect::<Result<Vec<_>, _>>()?;
     if prepared.is_empty() {
-        return Err(Error::NoWindows { reason: "no training event was given".into() });
+        return Err(Error::NoWindows {
+            reason: "no training event was given".into(),
+        });
     }
     let cases = cases(validation, config.validation_starts)?;
     let model = folder.join("model.safetensors");
@@ -142,7 +144,10 @@ pub fn train(
     while run.progress.step < config.steps {
         run.step(config, &prepared, &device)?;
         let step = run.progress.step;
-        tell(Told::Step { step, loss: run.progress.mean_loss });
+        tell(Told::Step {
+            step,
+            loss: run.progress.mean_loss,
+        });
         let last = step == config.steps;
         if (step % config.validate_every == 0 || last) && !cases.is_empty() {
             let score = score(run.average.valid(), &cases)?;
@@ -186,14 +191,27 @@ impl Run {
             .with_weight_decay(config.weight_decay)
             .with_grad_clipping(Some(GradientClippingConfig::Norm(1.0)))
             .init();
-        let progress = Progress { step: 0, seed: seed.0, best: None, mean_loss: f32::NAN, config: config.clone() };
-        Self { net, average, optimizer, progress }
+        let progress = Progress {
+            step: 0,
+            seed: seed.0,
+            best: None,
+            mean_loss: f32::NAN,
+            config: config.clone(),
+        };
+        Self {
+            net,
+            average,
+            optimizer,
+            progress,
+        }
     }
 
     fn step(&mut self, config: &TrainConfig, events: &[Prepared], device: &Device) -> Result<(), Error> {
         let step = self.progress.step;
-        let samples: Vec<Sample> =
-            (0..config.batch).into_par_iter().map(|k| draw(events, Seed(self.progress.seed).derive(&format!("step {step} window {k}")))).collect();
+        let samples: Vec<Sample> = (0..config.batch)
+            .into_par_iter()
+            .map(|k| draw(events, Seed(self.progress.seed).derive(&format!("step {step} window {k}"))))
+            .collect();
         let input = batch(&samples.iter().map(|s| &s.scene).collect::<Vec<_>>(), device);
         let encoded = self.net.encode(&input);
         let mut total: Option<Tensor<1>> = None;
@@ -217,7 +235,9 @@ impl Run {
         self.net = self.optimizer.step(rate, self.net.clone(), gradients);
         let memory = config.average.min((1.0 + step as f32) / (10.0 + step as f32));
         let new = numbers(&self.net).into_iter().zip(numbers(&self.average));
-        let mixed = new.map(|(n, a)| n.into_iter().zip(a).map(|(n, a)| memory * a + (1.0 - memory) * n).collect()).collect();
+        let mixed = new
+            .map(|(n, a)| n.into_iter().zip(a).map(|(n, a)| memory * a + (1.0 - memory) * n).collect())
+            .collect();
         self.average = replaced(self.average.clone(), mixed);
         self.progress.step += 1;
         let mean = self.progress.mean_loss;
@@ -225,7 +245,14 @@ impl Run {
         Ok(())
     }
 
-    fn save_model(&self, path: &Path, seed: Seed, events: &[Prepared], validation: &[Event], score: &BTreeMap<u32, f64>) -> Result<(), Error> {
+    fn save_model(
+        &self,
+        path: &Path,
+        seed: Seed,
+        events: &[Prepared],
+        validation: &[Event],
+        score: &BTreeMap<u32, f64>,
+    ) -> Result<(), Error> {
         let origin = Origin {
             step: self.progress.step,
             seed: seed.0,
@@ -235,17 +262,26 @@ impl Run {
         };
         let bytes = weights::to_bytes(&self.average.valid(), &origin)?;
         let aside = path.with_extension("safetensors.part");
-        std::fs::write(&aside, bytes).and_then(|()| std::fs::rename(&aside, path)).map_err(|e| file(path, e))
+        std::fs::write(&aside, bytes)
+            .and_then(|()| std::fs::rename(&aside, path))
+            .map_err(|e| file(path, e))
     }
 
     /// Writes a checkpoint folder aside and puts it in the place of the last one.
     fn save(&self, folder: &Path) -> Result<(), Error> {
-        let (aside, place, old) = (folder.join("checkpoint.part"), folder.join("checkpoint"), folder.join("checkpoint.old"));
+        let (aside, place, old) = (
+            folder.join("checkpoint.part"),
+            folder.join("checkpoint"),
+            folder.join("checkpoint.old"),
+        );
         for stale in [&aside, &old] {
             let _ = std::fs::remove_dir_all(stale);
         }
         std::fs::create_dir_all(&aside).map_err(|e| file(&aside, e))?;
-        let told = |e: &dyn std::fmt::Display| Error::File { path: aside.clone(), reason: e.to_string() };
+        let told = |e: &dyn std::fmt::Display| Error::File {
+            path: aside.clone(),
+            reason: e.to_string(),
+        };
         self.net.clone().save_file(aside.join("net")).map_err(|e| told(&e))?;
         self.average.clone().save_file(aside.join("average")).map_err(|e| told(&e))?;
         self.optimizer.save(aside.join("optimizer")).map_err(|e| told(&e))?;
@@ -260,13 +296,20 @@ impl Run {
     }
 
     fn resume(config: &TrainConfig, seed: Seed, folder: &Path, device: &Device) -> Result<Option<Self>, Error> {
-        let place = [folder.join("checkpoint"), folder.join("checkpoint.old")].into_iter().find(|p| p.join("progress.json").is_file());
+        let place = [folder.join("checkpoint"), folder.join("checkpoint.old")]
+            .into_iter()
+            .find(|p| p.join("progress.json").is_file());
         let Some(place) = place else { return Ok(None) };
-        let told = |reason: String| Error::File { path: place.clone(), reason };
+        let told = |reason: String| Error::File {
+            path: place.clone(),
+            reason,
+        };
         let bytes = std::fs::read(place.join("progress.json")).map_err(|e| told(e.to_string()))?;
         let progress: Progress = serde_json::from_slice(&bytes).map_err(|e| told(e.to_string()))?;
         if progress.config != *config || progress.seed != seed.0 {
-            return Err(told("it belongs to a run with another seed or configuration\nhint: `--fresh` starts anew".into()));
+            return Err(told(
+                "it belongs to a run with another seed or configuration\nhint: `--fresh` starts anew".into(),
+            ));
         }
         let mut run = Self::new(config, seed, device);
         run.net = run.net.try_load_file(place.join("net")).map_err(|e| told(e.to_string()))?;
@@ -327,7 +370,10 @@ pub(crate) fn cases(events: &[Event], starts: usize) -> Result<Vec<Case>, Error>
                 })
                 .collect();
             let known = frames.until(frames.times()[start])?;
-            cases.push(Case { analysis: Analysis::new(known.newest(4)), observed });
+            cases.push(Case {
+                analysis: Analysis::new(known.newest(4)),
+                observed,
+            });
         }
     }
     Ok(cases)
@@ -343,9 +389,18 @@ pub(crate) fn score(net: RainNet, cases: &[Case]) -> Result<BTreeMap<u32, f64>, 
         for (lead_time, observed) in &case.observed {
             let Some(slice) = run.next()? else { break };
             let Some(exceedance) = slice.exceedance else { break };
-            let planes = exceedance.probability.outer_iter().zip(exceedance.thresholds_mm_h.iter()).zip(BRIER_WEIGHT);
-            let total: f64 = planes.map(|((p, threshold), weight)| f64::from(weight) * brier(p, observed.view(), *threshold)).sum();
-            let nearest = SCORED_MIN.into_iter().min_by_key(|m| (m * 60).abs_diff(lead_time.seconds())).unwrap_or(0);
+            let planes = exceedance
+                .probability
+                .outer_iter()
+                .zip(exceedance.thresholds_mm_h.iter())
+                .zip(BRIER_WEIGHT);
+            let total: f64 = planes
+                .map(|((p, threshold), weight)| f64::from(weight) * brier(p, observed.view(), *threshold))
+                .sum();
+            let nearest = SCORED_MIN
+                .into_iter()
+                .min_by_key(|m| (m * 60).abs_diff(lead_time.seconds()))
+                .unwrap_or(0);
             let entry = sums.entry(nearest).or_default();
             *entry = (entry.0 + total, entry.1 + 1.0);
         }
@@ -383,7 +438,9 @@ fn replaced(net: RainNet, numbers: Vec<Vec<f32>>) -> RainNet {
     impl ModuleMapper for Replace {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let values = self.0.next().expect("both networks have the same parameters");
-            param.map(|old| Tensor::from_data(burn::tensor::TensorData::new(values, old.dims()), &old.device()).set_require_grad(old.is_require_grad()))
+            param.map(|old| {
+                Tensor::from_data(burn::tensor::TensorData::new(values, old.dims()), &old.device()).set_require_grad(old.is_require_grad())
+            })
         }
     }
     net.map(&mut Replace(numbers.into_iter()))
@@ -393,9 +450,24 @@ fn check(config: &TrainConfig) -> Result<(), Error> {
     let bounds = [
         ("steps", config.steps as f64, config.steps > 0, "at least 1"),
         ("batch", config.batch as f64, config.batch > 0, "at least 1"),
-        ("validate_every", config.validate_every as f64, config.validate_every > 0, "at least 1"),
-        ("learning_rate", config.learning_rate, config.learning_rate > 0.0 && config.learning_rate < 1.0, "between 0 and 1"),
-        ("average", f64::from(config.average), (0.0..1.0).contains(&config.average), "at least 0 and below 1"),
+        (
+            "validate_every",
+            config.validate_every as f64,
+            config.validate_every > 0,
+            "at least 1",
+        ),
+        (
+            "learning_rate",
+            config.learning_rate,
+            config.learning_rate > 0.0 && config.learning_rate < 1.0,
+            "between 0 and 1",
+        ),
+        (
+            "average",
+            f64::from(config.average),
+            (0.0..1.0).contains(&config.average),
+            "at least 0 and below 1",
+        ),
     ];
     match bounds.into_iter().find(|(_, _, fine, _)| !fine) {
         Some((key, found, _, expected)) => Err(Error::Config { key, found, expected }),
@@ -404,7 +476,10 @@ fn check(config: &TrainConfig) -> Result<(), Error> {
 }
 
 fn file(path: &Path, e: std::io::Error) -> Error {
-    Error::File { path: path.to_owned(), reason: e.to_string() }
+    Error::File {
+        path: path.to_owned(),
+        reason: e.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -418,11 +493,23 @@ mod tests {
         let grid = Grid::plane(130, 140, 2000.0);
         let start = Utc.with_ymd_and_hms(2020, 7, 1, 12, 0, 0).unwrap();
         let observed = Storms::random(&grid, Seed(seed)).sequence(start, LeadTime::from_minutes(5), 18);
-        Event { name: format!("storms {seed}"), weight: 1.0, observed }
+        Event {
+            name: format!("storms {seed}"),
+            weight: 1.0,
+            observed,
+        }
     }
 
     fn config(steps: usize) -> TrainConfig {
-        TrainConfig { steps, batch: 1, warmup: 2, validate_every: 100, validation_starts: 1, checkpoint_s: 0, ..Default::default() }
+        TrainConfig {
+            steps,
+            batch: 1,
+            warmup: 2,
+            validate_every: 100,
+            validation_starts: 1,
+            checkpoint_s: 0,
+            ..Default::default()
+        }
     }
 
     #[test]
@@ -446,8 +533,14 @@ mod tests {
             resumed.step(&config, &prepared, &device).unwrap();
         }
         assert!(numbers(&straight.net) == numbers(&resumed.net), "weights differ after resuming");
-        assert!(numbers(&straight.average) == numbers(&resumed.average), "averages differ after resuming");
-        assert!(Run::resume(&config, Seed(6), &folder, &device).is_err(), "another seed is another run");
+        assert!(
+            numbers(&straight.average) == numbers(&resumed.average),
+            "averages differ after resuming"
+        );
+        assert!(
+            Run::resume(&config, Seed(6), &folder, &device).is_err(),
+            "another seed is another run"
+        );
         std::fs::remove_dir_all(&folder).unwrap();
     }
 

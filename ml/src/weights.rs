@@ -38,7 +38,10 @@ pub(crate) fn shipped(device: &Device) -> Result<RainNet, Error> {
 /// The network with the weights of a file.
 pub(crate) fn load(path: &Path, device: &Device) -> Result<RainNet, Error> {
     let origin = path.display().to_string();
-    let refuse = |reason: String| Error::Weights { origin: origin.clone(), reason };
+    let refuse = |reason: String| Error::Weights {
+        origin: origin.clone(),
+        reason,
+    };
     let bytes = std::fs::metadata(path).map_err(|e| refuse(e.to_string()))?.len();
     if bytes > LARGEST {
         return Err(refuse(format!("the file has {bytes} bytes, expected at most {LARGEST}")));
@@ -47,7 +50,10 @@ pub(crate) fn load(path: &Path, device: &Device) -> Result<RainNet, Error> {
 }
 
 fn read(origin: &str, bytes: Vec<u8>, device: &Device) -> Result<RainNet, Error> {
-    let refuse = |reason: String| Error::Weights { origin: origin.to_owned(), reason };
+    let refuse = |reason: String| Error::Weights {
+        origin: origin.to_owned(),
+        reason,
+    };
     let mut net = RainNet::new(device);
     let mut store = SafetensorsStore::from_bytes(Some(bytes)).validate(true);
     let result = net.load_from(&mut store).map_err(|e| refuse(e.to_string()))?;
@@ -62,7 +68,10 @@ fn read(origin: &str, bytes: Vec<u8>, device: &Device) -> Result<RainNet, Error>
 
 /// The weights as the bytes of a safetensors file with their origin in its header.
 pub(crate) fn to_bytes(net: &RainNet, origin: &Origin) -> Result<Vec<u8>, Error> {
-    let refuse = |reason: String| Error::Weights { origin: "to be saved".to_owned(), reason };
+    let refuse = |reason: String| Error::Weights {
+        origin: "to be saved".to_owned(),
+        reason,
+    };
     let header = serde_json::to_string(origin).map_err(|e| refuse(e.to_string()))?;
     let mut store = SafetensorsStore::from_bytes(None).metadata("origin", header);
     net.save_into(&mut store).map_err(|e| refuse(e.to_string()))?;
@@ -83,7 +92,13 @@ mod tests {
     use crate::nowcast_net::Input;
 
     fn origin() -> Origin {
-        Origin { step: 1, seed: 2, train: vec!["a".into()], validation: vec!["b".into()], validation_score: BTreeMap::new() }
+        Origin {
+            step: 1,
+            seed: 2,
+            train: vec!["a".into()],
+            validation: vec!["b".into()],
+            validation_score: BTreeMap::new(),
+        }
     }
 
     #[test]
@@ -137,11 +152,16 @@ mod tests {
     /// The network's arithmetic is that of an implementation in PyTorch 2 with the same weights, on a real case of 96 x 96 cells.
     #[test]
     fn the_reference_case_is_reproduced() {
-        let (Some(weights), Some(case)) = (reference("prototype.safetensors"), reference("case.npz")) else { return };
+        let (Some(weights), Some(case)) = (reference("prototype.safetensors"), reference("case.npz")) else {
+            return;
+        };
         let device = Device::flex();
         let mut net = RainNet::new(&device);
         let names = KeyRemapper::new().add_pattern(r"^mlp\.0\.", "mlp.").unwrap();
-        let mut store = SafetensorsStore::from_file(weights).with_from_adapter(PyTorchToBurnAdapter).remap(names).allow_partial(true);
+        let mut store = SafetensorsStore::from_file(weights)
+            .with_from_adapter(PyTorchToBurnAdapter)
+            .remap(names)
+            .allow_partial(true);
         let loaded = net.load_from(&mut store).unwrap();
         assert!(loaded.missing.is_empty() && loaded.errors.is_empty(), "{loaded:?}");
 
@@ -150,7 +170,8 @@ mod tests {
         let motion: Array<f32, Ix3> = case.by_name("motion").unwrap();
         let step: Array<f32, Ix0> = case.by_name("step_min").unwrap();
         let leads: Array<f32, Ix1> = case.by_name("leads_min").unwrap();
-        let (features, probability): (Array<f32, Ix3>, Array<f32, Ix4>) = (case.by_name("features").unwrap(), case.by_name("probability").unwrap());
+        let (features, probability): (Array<f32, Ix3>, Array<f32, Ix4>) =
+            (case.by_name("features").unwrap(), case.by_name("probability").unwrap());
         let analytic: Array<f32, Ix4> = case.by_name("analytic").unwrap();
         let input = Input {
             rain: tensor(&rain, [1, 4, 96, 96]),
@@ -160,11 +181,21 @@ mod tests {
         };
         let encoded = net.encode(&input);
         let close = Tolerance::absolute(1e-4);
-        encoded.analytic.clone().into_data().assert_approx_eq::<f32>(&tensor(&analytic, [1, 11, 8, 96, 96]).into_data(), close);
-        encoded.features.clone().into_data().assert_approx_eq::<f32>(&tensor(&features, [1, 24, 96, 96]).into_data(), close);
+        encoded
+            .analytic
+            .clone()
+            .into_data()
+            .assert_approx_eq::<f32>(&tensor(&analytic, [1, 11, 8, 96, 96]).into_data(), close);
+        encoded
+            .features
+            .clone()
+            .into_data()
+            .assert_approx_eq::<f32>(&tensor(&features, [1, 24, 96, 96]).into_data(), close);
         for (k, lead) in leads.iter().enumerate() {
             let expected = probability.index_axis(ndarray::Axis(0), k).to_owned();
-            net.head(&encoded, &[*lead]).into_data().assert_approx_eq::<f32>(&tensor(&expected, [1, 8, 96, 96]).into_data(), close);
+            net.head(&encoded, &[*lead])
+                .into_data()
+                .assert_approx_eq::<f32>(&tensor(&expected, [1, 8, 96, 96]).into_data(), close);
         }
     }
 }

@@ -22,7 +22,9 @@ pub struct Extrapolation {
 impl Extrapolation {
     /// Extrapolation as `config` says.
     pub fn new(config: ExtrapolationConfig) -> Self {
-        Self { advection: config.advection }
+        Self {
+            advection: config.advection,
+        }
     }
 }
 
@@ -35,17 +37,26 @@ impl Forecaster for Extrapolation {
         let observed = analysis.observed();
         let mut notices = super::notices(analysis, self.name());
         if observed.frames() < 2 {
-            notices.push(Notice::new(NoticeKind::Degraded, self.name(), "one frame shows no motion: the rain is kept still"));
+            notices.push(Notice::new(
+                NoticeKind::Degraded,
+                self.name(),
+                "one frame shows no motion: the rain is kept still",
+            ));
         }
         let mut trajectories = self.advection.trajectories(analysis.motion()?, analysis.grid());
         let interpolation: Interpolation = self.advection.interpolation;
-        let slices = lead_times
-            .iter()
-            .map(move |lead_time| Ok(Slice::of_rain(*lead_time, trajectories.advance_to(*lead_time).sample(observed.last(), interpolation))));
+        let slices = lead_times.iter().map(move |lead_time| {
+            Ok(Slice::of_rain(
+                *lead_time,
+                trajectories.advance_to(*lead_time).sample(observed.last(), interpolation),
+            ))
+        });
         Ok(Box::new(Slices::new(slices, notices)))
     }
 
     fn references(&self) -> &[&'static str] {
-        &["Germann, U. and I. Zawadzki, 2002: Scale-dependence of the predictability of precipitation from continental radar images. Part I. Mon. Wea. Rev., 130, 2859-2873"]
+        &[
+            "Germann, U. and I. Zawadzki, 2002: Scale-dependence of the predictability of precipitation from continental radar images. Part I. Mon. Wea. Rev., 130, 2859-2873",
+        ]
     }
 }

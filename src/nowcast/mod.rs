@@ -11,5 +11,13 @@ use nowblend_field::{Analysis, Notice, NoticeKind};
 /// What a forecaster that reads only the newest frame must say about it.
 fn notices(analysis: &Analysis, name: &str) -> Vec<Notice> {
     let nothing = analysis.observed().last().iter().all(|r| r.is_nan());
-    if nothing { vec![Notice::new(NoticeKind::Missing, name, "the newest frame holds no observation: it has nothing to say")] } else { Vec::new() }
+    if nothing {
+        vec![Notice::new(
+            NoticeKind::Missing,
+            name,
+            "the newest frame holds no observation: it has nothing to say",
+        )]
+    } else {
+        Vec::new()
+    }
 }

@@ -24,7 +24,9 @@ impl Forecaster for Persistence {
     }
 
     fn start<'a>(&'a self, analysis: &'a Analysis, lead_times: &'a [LeadTime], _: Seed) -> Result<Box<dyn Run + 'a>, Error> {
-        let slices = lead_times.iter().map(|lead_time| Ok(Slice::of_rain(*lead_time, analysis.observed().last().to_owned())));
+        let slices = lead_times
+            .iter()
+            .map(|lead_time| Ok(Slice::of_rain(*lead_time, analysis.observed().last().to_owned())));
         Ok(Box::new(Slices::new(slices, super::notices(analysis, self.name()))))
     }
 }

@@ -1,1 +1,3 @@
 //! One story a file.
+
+mod contract;

@@ -1,0 +1,99 @@
+//! Who forecasts: from the words of a configuration to forecasters that run.
+
+use std::collections::BTreeMap;
+
+use nowblend_field::Forecaster;
+use nowblend_ml::{NowcastNet, NowcastNetConfig};
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use crate::{
+    blend::{Blend, Combining, HandOver, WeightCurve, Weights},
+    nowcast::{Extrapolation, ExtrapolationConfig, Persistence, PersistenceConfig},
+};
+
+/// A forecaster by `kind`, with its own keys beside it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ForecasterConfig {
+    /// The newest frame, kept still.
+    Persistence(PersistenceConfig),
+    /// The newest frame, moved with the motion.
+    Extrapolation(ExtrapolationConfig),
+    /// The network.
+    NowcastNet(NowcastNetConfig),
+    /// A blend of forecasters.
+    Blend(BlendConfig),
+}
+
+/// A blend: of whom, and how much each counts at a lead time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlendConfig {
+    /// Name of the blend in reports and files.
+    #[serde(default = "blend_name")]
+    pub name: String,
+    /// The components.
+    pub of: Vec<ForecasterConfig>,
+    /// Weight of each component by its name; a component without an entry weighs 1 throughout. Weights are normalised at each lead time.
+    #[serde(default)]
+    pub weights: BTreeMap<String, WeightCurve>,
+    /// Hands the forecast over to one component at the end, if given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hand_over: Option<HandOver>,
+    /// How the components are joined.
+    #[serde(default)]
+    pub combining: Combining,
+}
+
+fn blend_name() -> String {
+    "blend".to_owned()
+}
+
+impl ForecasterConfig {
+    /// The forecaster that these words describe.
+    ///
+    /// # Errors
+    ///
+    /// Those of the forecaster: keys out of bounds, weights that cannot be read.
+    pub fn build(&self) -> Result<Box<dyn Forecaster>, Error> {
+        Ok(match self {
+            Self::Persistence(config) => Box::new(Persistence::new(*config)),
+            Self::Extrapolation(config) => Box::new(Extrapolation::new(*config)),
+            Self::NowcastNet(config) => Box::new(NowcastNet::new(config)?),
+            Self::Blend(config) => Box::new(config.build()?),
+        })
+    }
+
+    /// A blend of these words: themselves if they are one, else a blend of one.
+    ///
+    /// # Errors
+    ///
+    /// As [`ForecasterConfig::build`].
+    pub fn build_blend(&self) -> Result<Blend, Error> {
+        match self {
+            Self::Blend(config) => config.build(),
+            single => Ok(Blend::new("best", vec![single.build()?], Weights::equal(1), Combining::default())?),
+        }
+    }
+}
+
+impl BlendConfig {
+    fn build(&self) -> Result<Blend, Error> {
+        let components = self.of.iter().map(ForecasterConfig::build).collect::<Result<Vec<_>, _>>()?;
+        let names: Vec<&str> = components.iter().map(|c| c.name()).collect();
+        if let Some(name) = self.weights.keys().find(|name| !names.contains(&name.as_str())) {
+            return Err(crate::blend::Error::UnknownComponent {
+                name: name.clone(),
+                known: names.join(", "),
+            }
+            .into());
+        }
+        let curves = names
+            .iter()
+            .map(|name| self.weights.get(*name).cloned().unwrap_or(WeightCurve::Constant { weight: 1.0 }))
+            .collect();
+        let weights = Weights::new(&names, curves, self.hand_over.as_ref())?;
+        Ok(Blend::new(&self.name, components, weights, self.combining)?)
+    }
+}
