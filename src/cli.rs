@@ -72,7 +72,10 @@ impl Cli {
     /// Does what was asked.
     pub fn run(&self) -> Result<()> {
         if let Some(threads) = self.threads {
-            rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("setting the number of threads")?;
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build_global()
+                .context("setting the number of threads")?;
         }
         match &self.command {
             Command::Forecast { source, config, seed } => forecast(source, config.as_deref(), Seed(*seed)),
@@ -91,10 +94,16 @@ fn forecast(source: &std::path::Path, config: Option<&std::path::Path>, seed: Se
         None => toml::from_str(include_str!("../configs/default.toml")).context("reading the default configuration")?,
     };
     let section = file.forecast;
-    ensure!(section.lead_step_min > 0 && section.lead_count > 0, "`lead_step_min` and `lead_count` must be at least 1");
+    ensure!(
+        section.lead_step_min > 0 && section.lead_count > 0,
+        "`lead_step_min` and `lead_count` must be at least 1"
+    );
     let (observed, absurd) = ingest::netcdf::read(source)?;
     if absurd > 0 {
-        eprintln!("limited: {}: {absurd} values without meaning count as not observed", source.display());
+        eprintln!(
+            "limited: {}: {absurd} values without meaning count as not observed",
+            source.display()
+        );
     }
     let blend = section.forecaster.build_blend()?;
     let names = blend.component_names();
@@ -106,8 +115,11 @@ fn forecast(source: &std::path::Path, config: Option<&std::path::Path>, seed: Se
         let rain = parts.blended.mean().context("the blend gives no rain")?;
         let known: Vec<f32> = rain.iter().copied().filter(|r| !r.is_nan()).collect();
         let share = |threshold: f32| known.iter().filter(|r| **r >= threshold).count() as f64 / known.len().max(1) as f64;
-        let weights: serde_json::Map<String, serde_json::Value> =
-            names.iter().zip(&parts.weights).map(|(name, weight)| ((*name).to_owned(), serde_json::json!(weight))).collect();
+        let weights: serde_json::Map<String, serde_json::Value> = names
+            .iter()
+            .zip(&parts.weights)
+            .map(|(name, weight)| ((*name).to_owned(), serde_json::json!(weight)))
+            .collect();
         let line = serde_json::json!({
             "valid_time": (analysis.reference_time() + lead_time).to_rfc3339(),
             "lead_min": lead_time.minutes(),

@@ -53,7 +53,6 @@ pub(crate) struct Window {
     /// First row and column of the part.
     pub origin: (usize, usize),
     pub scene: Scene,
-    pub motion: Motion,
 }
 
 /// One drawn case: the scene and what happened at two lead times, at the places of the reference time.
@@ -107,7 +106,6 @@ impl Prepared {
                             start,
                             origin: (y, x),
                             scene: Scene::new(&part, &motion),
-                            motion,
                         })
                     })
                     .collect::<Result<Vec<_>, Error>>()

@@ -424,7 +424,8 @@ fn numbers(net: &RainNet) -> Vec<Vec<f32>> {
     struct Collect(Vec<Vec<f32>>);
     impl ModuleVisitor for Collect {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.push(param.val().into_data().into_vec().expect("parameters are f32"));
+            self.0
+                .push(param.val().into_data().try_into_vec::<f32>().expect("parameters are f32"));
         }
     }
     let mut collect = Collect(Vec::new());
