@@ -35,13 +35,25 @@ impl Progress {
             ProgressBar::new(total).with_style(style).with_prefix(label.to_owned())
         });
         let now = Instant::now();
-        Self { label: label.to_owned(), bar, total, started: now, lines: Mutex::new(Lines { done: 0, told: now }) }
+        Self {
+            label: label.to_owned(),
+            bar,
+            total,
+            started: now,
+            lines: Mutex::new(Lines { done: 0, told: now }),
+        }
     }
 
     /// Progress that nobody is told of.
     pub fn silent() -> Self {
         let now = Instant::now();
-        Self { label: String::new(), bar: Some(ProgressBar::hidden()), total: 0, started: now, lines: Mutex::new(Lines { done: 0, told: now }) }
+        Self {
+            label: String::new(),
+            bar: Some(ProgressBar::hidden()),
+            total: 0,
+            started: now,
+            lines: Mutex::new(Lines { done: 0, told: now }),
+        }
     }
 
     /// Counts `items` more as done.
@@ -57,7 +69,10 @@ impl Progress {
             let seconds = self.started.elapsed().as_secs_f64();
             let rate = lines.done as f64 / seconds;
             let left = (self.total - lines.done) as f64 / rate;
-            eprintln!("{}: {}/{} ({rate:.2}/s, about {left:.0} s left)", self.label, lines.done, self.total);
+            eprintln!(
+                "{}: {}/{} ({rate:.2}/s, about {left:.0} s left)",
+                self.label, lines.done, self.total
+            );
         }
     }
 
@@ -72,7 +87,12 @@ impl Progress {
     pub fn finish(&self) {
         match &self.bar {
             Some(bar) => bar.finish_and_clear(),
-            None => eprintln!("{}: {} done in {:.1} s", self.label, self.total, self.started.elapsed().as_secs_f64()),
+            None => eprintln!(
+                "{}: {} done in {:.1} s",
+                self.label,
+                self.total,
+                self.started.elapsed().as_secs_f64()
+            ),
         }
     }
 }
