@@ -154,8 +154,8 @@ fn describe_product(file: &mut NcFileBuilder, variable: VariableId, product: &Pr
         Packing::Float => file.set_variable_fill_value(variable, f32::NAN)?,
         Packing::Steps { step } => {
             file.set_variable_fill_value(variable, u16::MAX)?;
-            file.add_variable_attribute(variable, "scale_factor", NcAttrValue::Doubles(vec![step]))?;
-            file.add_variable_attribute(variable, "add_offset", NcAttrValue::Doubles(vec![0.0]))?;
+            file.add_variable_attribute(variable, "scale_factor", NcAttrValue::Floats(vec![step as f32]))?;
+            file.add_variable_attribute(variable, "add_offset", NcAttrValue::Floats(vec![0.0]))?;
         }
     }
     let coordinates = if header.holds_lon_lat() {
