@@ -1,0 +1,233 @@
+//! Reads back what the store wrote, field by field, to verify it or to go on with it.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use chrono::DateTime;
+use ndarray::{Array2, Ix2};
+use netcdf_reader::{NcFile, NcMetadataMode, NcOpenOptions, NcSliceInfo, NcSliceInfoElem};
+use nowblend_field::{Axis, Grid, LeadTime, Notice, Projection, ReferenceTime, Seed, ValidTime};
+
+use super::{Error, Provenance};
+
+/// Largest field that is read at once, bytes.
+const MAX_READ_BYTES: usize = 2 << 30;
+
+/// Opens a forecast that [`super::Writer`] wrote.
+///
+/// # Errors
+///
+/// [`Error::Read`] where the file is missing or damaged, [`Error::NotAForecast`] where it lacks what ours have.
+pub fn read(path: &Path) -> Result<StoredForecast, Error> {
+    StoredForecast::open(path)
+}
+
+/// A stored forecast, open; fields are read when they are asked for.
+pub struct StoredForecast {
+    path: PathBuf,
+    file: NcFile,
+    grid: Grid,
+    reference_time: ReferenceTime,
+    lead_times: Vec<LeadTime>,
+    products: Vec<String>,
+}
+
+impl StoredForecast {
+    fn open(path: &Path) -> Result<Self, Error> {
+        let options = NcOpenOptions {
+            metadata_mode: NcMetadataMode::Strict,
+            chunk_cache_bytes: 16 << 20,
+            max_chunk_bytes: 256 << 20,
+            max_read_bytes: MAX_READ_BYTES,
+            max_object_header_bytes: 64 << 20,
+            ..NcOpenOptions::default()
+        };
+        let refuse = |e: netcdf_reader::Error| Error::Read {
+            path: path.to_owned(),
+            reason: e.to_string(),
+        };
+        std::fs::metadata(path).map_err(|e| Error::Read {
+            path: path.to_owned(),
+            reason: e.to_string(),
+        })?;
+        let file = NcFile::open_with_options(path, options).map_err(refuse)?;
+        let lacks = |what: &str| Error::NotAForecast {
+            path: path.to_owned(),
+            reason: format!("it has no {what}"),
+        };
+        let seconds = |name: &str| file.read_variable::<i64>(name).map(|a| a.iter().copied().collect::<Vec<_>>());
+        let reference_s = seconds("forecast_reference_time").ok().and_then(|s| s.first().copied());
+        let reference_time = reference_s
+            .and_then(|s| DateTime::from_timestamp(s, 0))
+            .ok_or_else(|| lacks("`forecast_reference_time`"))?;
+        let lead_times = seconds("forecast_period").map_err(|_| lacks("`forecast_period`"))?;
+        let lead_times: Option<Vec<LeadTime>> = lead_times
+            .into_iter()
+            .map(|s| u32::try_from(s).ok().map(LeadTime::from_seconds))
+            .collect();
+        let lead_times = lead_times.ok_or_else(|| lacks("lead times of 0 s or more"))?;
+        let definition = file
+            .variable("crs")
+            .ok()
+            .and_then(|crs| crs.attributes().iter().find(|a| a.name == "proj4"))
+            .and_then(|a| a.value.as_string())
+            .ok_or_else(|| lacks("`crs` with a `proj4` attribute"))?;
+        let projection = Projection::parse(&definition).map_err(|e| Error::NotAForecast {
+            path: path.to_owned(),
+            reason: e.to_string(),
+        })?;
+        let axis = |name: &str| {
+            let centres = file
+                .read_variable::<f64>(name)
+                .map_err(|_| lacks(&format!("coordinate `{name}`")))?;
+            let centres: Vec<f64> = centres.iter().copied().collect();
+            axis_of(&centres).ok_or_else(|| lacks(&format!("evenly spaced coordinate `{name}`")))
+        };
+        let grid = Grid::new(axis("y")?, axis("x")?, projection).map_err(|e| Error::NotAForecast {
+            path: path.to_owned(),
+            reason: e.to_string(),
+        })?;
+        let shape = [lead_times.len(), grid.shape().0, grid.shape().1].map(|n| n as u64);
+        let products = file
+            .variables()
+            .map_err(refuse)?
+            .iter()
+            .filter(|v| v.shape() == shape)
+            .map(|v| v.name().to_owned())
+            .collect();
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            grid,
+            reference_time,
+            lead_times,
+            products,
+        })
+    }
+
+    /// Where the cells lie.
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// When the forecast starts.
+    pub fn reference_time(&self) -> ReferenceTime {
+        self.reference_time
+    }
+
+    /// Lead times in order.
+    pub fn lead_times(&self) -> &[LeadTime] {
+        &self.lead_times
+    }
+
+    /// Valid times in order.
+    pub fn valid_times(&self) -> Vec<ValidTime> {
+        self.lead_times.iter().map(|l| self.reference_time + *l).collect()
+    }
+
+    /// Names of the products.
+    pub fn products(&self) -> &[String] {
+        &self.products
+    }
+
+    /// One product `[y, x]` at one lead time, unpacked; NaN where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownProduct`], [`Error::UnknownLeadTime`], [`Error::Read`].
+    pub fn field(&self, product: &str, lead_time: LeadTime) -> Result<Array2<f32>, Error> {
+        if !self.products.iter().any(|p| p == product) {
+            return Err(Error::UnknownProduct {
+                name: product.to_owned(),
+                known: self.products.clone(),
+            });
+        }
+        let lead = self.lead_times.iter().position(|l| *l == lead_time).ok_or(Error::UnknownLeadTime {
+            lead_time,
+            count: self.lead_times.len(),
+        })?;
+        let all = || NcSliceInfoElem::Slice {
+            start: 0,
+            end: u64::MAX,
+            step: 1,
+        };
+        let selection = NcSliceInfo {
+            selections: vec![NcSliceInfoElem::Index(lead as u64), all(), all()],
+        };
+        let refuse = |reason: String| Error::Read {
+            path: self.path.clone(),
+            reason: format!("`{product}` at {lead_time}: {reason}"),
+        };
+        let plane = self
+            .file
+            .read_variable_slice_unpacked_masked(product, &selection)
+            .map_err(|e| refuse(e.to_string()))?;
+        let plane = plane.mapv(|v| v as f32);
+        plane.into_dimensionality::<Ix2>().map_err(|e| refuse(e.to_string()))
+    }
+
+    /// A global attribute, if there is one of that name and it is a text.
+    pub fn text(&self, attribute: &str) -> Option<String> {
+        self.file.global_attribute(attribute).ok()?.value.as_string()
+    }
+
+    /// What was missing, limited, redistributed or degraded when the forecast was made.
+    pub fn notices(&self) -> Vec<Notice> {
+        self.json("nowblend_notices").unwrap_or_default()
+    }
+
+    /// What the checks found, as JSON.
+    pub fn findings(&self) -> Option<String> {
+        self.text("nowblend_findings")
+    }
+
+    /// Where the forecast comes from; `None` where the file does not say.
+    pub fn provenance(&self) -> Option<Provenance> {
+        let references = self.text("references")?;
+        Some(Provenance {
+            config_toml: self.text("nowblend_configuration")?,
+            seed: Seed(self.text("nowblend_seed")?.parse().ok()?),
+            version: self.text("nowblend_version")?,
+            commit: self.text("nowblend_commit").filter(|c| c != "unknown"),
+            inputs: self.json("nowblend_inputs")?,
+            references: references.lines().map(str::to_owned).collect(),
+            notices: self.notices(),
+        })
+    }
+
+    fn json<T: serde::de::DeserializeOwned>(&self, attribute: &str) -> Option<T> {
+        serde_json::from_str(&self.text(attribute)?).ok()
+    }
+}
+
+impl fmt::Debug for StoredForecast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredForecast")
+            .field("path", &self.path)
+            .field("reference_time", &self.reference_time)
+            .field("lead_times", &self.lead_times.len())
+            .field("products", &self.products)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Evenly spaced, ascending centres as an axis; a single one has a spacing of 1.
+fn axis_of(centres: &[f64]) -> Option<Axis> {
+    let (first, last) = (*centres.first()?, *centres.last()?);
+    let spacing = match centres.len() {
+        1 => 1.0,
+        count => (last - first) / (count - 1) as f64,
+    };
+    let axis = Axis {
+        first,
+        spacing,
+        count: centres.len(),
+    };
+    let even = centres
+        .iter()
+        .enumerate()
+        .all(|(k, c)| (axis.centre(k as f64) - c).abs() <= 1e-3 * spacing);
+    (spacing > 0.0 && even).then_some(axis)
+}
