@@ -17,8 +17,10 @@ use super::{
 const HALF_MM_H: f32 = 1.0;
 /// Least likeness of a tile to what it came from for it to count as followed; 1 is equal, 0 has nothing in common.
 const LEAST_LIKENESS: f64 = 0.5;
-/// Displacements whose likeness is this close to the best explain a tile as well; the one nearest to the observed motion counts.
-const AS_GOOD: f64 = 0.01;
+/// Displacements whose unlikeness exceeds the best one's by no more than this share, and this much, explain a tile as well; the one nearest to
+/// the observed motion counts.
+const AS_GOOD_SHARE: f64 = 0.1;
+const AS_GOOD: f64 = 1e-3;
 /// Least share of a tile that must be wet.
 const LEAST_WET: f64 = 0.05;
 /// Blocks that a displacement may span; beyond, blocks are joined.
@@ -185,7 +187,7 @@ impl Pair {
         let near = |j: usize, i: usize| (at(j) - expected.0).hypot(at(i) - expected.1);
         let good = likeness
             .indexed_iter()
-            .filter(|(_, l)| **l >= highest - AS_GOOD)
+            .filter(|(_, l)| **l >= highest - AS_GOOD - AS_GOOD_SHARE * (1.0 - highest))
             .map(|(cell, _)| cell);
         let (j, i) = good.min_by(|a, b| near(a.0, a.1).total_cmp(&near(b.0, b.1)))?;
         let (y, x) = (peak(likeness.column(i), j), peak(likeness.row(j), i));
