@@ -1,18 +1,4 @@
 //! From radar files to a blended rain forecast, and a judgement of how far to trust it.
-//!
-//! The rooms, each using only those before it: `store`, `ingest`, `nowcast`, `check`, `verify`, `blend`, `forecast`,
-//! `hindcast`, `render`, `demo`. The vocabulary lives in `nowblend_field`; physics and the network in crates of their own.
-
-pub mod blend;
 pub mod check;
-pub mod config;
 pub mod demo;
-pub mod forecast;
-pub mod hindcast;
-pub mod ingest;
-pub mod nowcast;
 pub mod progress;
-pub mod render;
-pub mod store;
-pub mod train;
-pub mod verify;
