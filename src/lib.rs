@@ -3,8 +3,12 @@
 //! The vocabulary lives in `nowblend_field`; physics and the network in crates of their own.
 
 pub mod blend;
+pub mod check;
+pub mod demo;
 pub mod forecast;
 pub mod ingest;
 pub mod nowcast;
 pub mod progress;
+pub mod render;
+pub mod store;
 pub mod train;

@@ -1,0 +1,120 @@
+//! Is a forecast physically possible, and does it behave like the rain that was observed? Each check asks one question of a slice and
+//! answers with a finding.
+//!
+//! A check sees what any outsider could see: the slice, the analysis, the slices before, and the core's slice where the core ran. It
+//! needs nothing from inside the forecaster. Hard checks hold a forecast against a law and may mend it ([`correct`]); the others
+//! lower the trust in it and never change a value.
+
+mod against_core;
+mod attainable;
+mod coarse;
+mod config;
+mod continuity;
+mod finding;
+mod growth;
+mod motion;
+mod observed;
+mod positivity;
+#[cfg(test)]
+mod scenes;
+mod wet_area;
+
+use std::collections::BTreeMap;
+
+use nowblend_field::{Analysis, Slice};
+use rayon::prelude::*;
+
+pub use against_core::{AgainstCore, Quantity};
+pub use attainable::AttainableRain;
+pub use config::CheckConfig;
+pub use continuity::Continuity;
+pub use finding::{Finding, Threshold, Tile, Verdict};
+pub use growth::{Change, Growth};
+pub use motion::MotionPlausibility;
+pub use observed::{Moment, Observed};
+pub use positivity::{Positivity, correct};
+pub use wet_area::{Extremes, WetArea};
+
+/// Asks one question of a slice.
+pub trait Check: Send + Sync {
+    /// Name in reports and files: snake case.
+    fn name(&self) -> &str;
+
+    /// What is found at this lead time. Never panics: where the check cannot be made, the finding says why.
+    fn check(&self, slice: &Slice, evidence: &Evidence<'_>) -> Finding;
+}
+
+/// What a slice is held against.
+#[derive(Clone, Copy)]
+pub struct Evidence<'a> {
+    /// Whose slice it is.
+    pub component: &'a str,
+    /// What the radar saw.
+    pub observed: &'a Observed<'a>,
+    /// The core's slice of the same lead time, where the core ran.
+    pub physics: Option<&'a Slice>,
+    /// What this component said before, oldest first.
+    pub history: &'a [Moment],
+}
+
+/// The name of the core among the components.
+pub const CORE: &str = "shallow_water";
+
+/// Every check, under the given thresholds.
+pub fn all(config: &CheckConfig) -> Vec<Box<dyn Check>> {
+    vec![
+        Box::new(Positivity::new(config)),
+        Box::new(AttainableRain::new(config)),
+        Box::new(MotionPlausibility::new(config)),
+        Box::new(Growth::new(config, Change::Growth)),
+        Box::new(Growth::new(config, Change::Decay)),
+        Box::new(WetArea::new(config)),
+        Box::new(Extremes::new(config)),
+        Box::new(Continuity::new(config)),
+        Box::new(AgainstCore::new(config, Quantity::MeanRain)),
+        Box::new(AgainstCore::new(config, Quantity::WetArea)),
+    ]
+}
+
+/// Asks every check, in order.
+pub fn run(checks: &[Box<dyn Check>], slice: &Slice, evidence: &Evidence<'_>) -> Vec<Finding> {
+    checks.par_iter().map(|check| check.check(slice, evidence)).collect()
+}
+
+/// What the findings together leave of the trust in a slice, 0 to 1: the product of all.
+pub fn trust(findings: &[Finding]) -> f64 {
+    findings.iter().map(|finding| finding.trust).product()
+}
+
+/// Asks every check of every component, slice after slice, and remembers what each said before.
+pub struct Inspector<'a> {
+    checks: Vec<Box<dyn Check>>,
+    observed: Observed<'a>,
+    histories: BTreeMap<String, Vec<Moment>>,
+}
+
+impl<'a> Inspector<'a> {
+    /// An inspector of forecasts that start from `analysis`.
+    pub fn new(config: &CheckConfig, analysis: &'a Analysis) -> Self {
+        Self {
+            checks: all(config),
+            observed: Observed::of(analysis),
+            histories: BTreeMap::new(),
+        }
+    }
+
+    /// The findings on the next slice of `component`; `physics` is the core's slice of the same lead time, where the core ran.
+    pub fn inspect(&mut self, component: &str, slice: &Slice, physics: Option<&Slice>) -> Vec<Finding> {
+        let history = self.histories.entry(component.to_owned()).or_default();
+        let evidence = Evidence {
+            component,
+            observed: &self.observed,
+            physics,
+            history,
+        };
+        let findings = run(&self.checks, slice, &evidence);
+        let moment = Moment::of(slice, physics, &self.observed);
+        history.push(moment);
+        findings
+    }
+}
