@@ -1,0 +1,281 @@
+//! What lies around the domain: the domain again, walls, or a given outer state that the flow is led to in a zone along the edges.
+
+use rayon::prelude::*;
+
+use crate::{
+    plane::{Plane, RIM, Shape},
+    shallow_water::Flow,
+};
+
+/// Where on the C-grid a field's values lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Middle of the cell.
+    Centre,
+    /// West face: the eastward wind.
+    WestFace,
+    /// South face: the northward wind.
+    SouthFace,
+}
+
+/// The edges of the domain.
+#[derive(Debug, Clone)]
+pub enum Boundary {
+    /// What leaves in the east comes back in the west, and so northward.
+    Periodic,
+    /// Free-slip walls on all sides.
+    Walls,
+    /// Open: beyond the edge is an outer state, and cells near it are relaxed towards it.
+    Open(Box<Outer>),
+}
+
+/// The state beyond an open edge, constant in time, and how strongly the zone along the edge is led to it.
+#[derive(Debug, Clone)]
+pub struct Outer {
+    /// Depth and wind everywhere; only the rim and the zone are used.
+    pub flow: Flow,
+    /// Mixing ratios of what the air carries, in the order of [`crate::transport`]'s tracers.
+    pub tracers: Vec<Plane>,
+    /// Relaxation of cells and faces by their distance from the edge.
+    pub relaxation: Relaxation,
+}
+
+/// Davies relaxation: the rate falls from 1 / `time_s` on the edge to nought `cells` inside as the square of the distance.
+///
+/// # Source
+///
+/// Davies, H. C., 1976: A lateral boundary formulation for multi-level prediction models. Quart. J. Roy. Meteor. Soc., 102,
+/// 405-418, doi:10.1002/qj.49710243210 (the zone; the quadratic profile is ours).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Relaxation {
+    /// Width of the zone, cells.
+    pub cells: usize,
+    /// Time constant on the edge, s.
+    pub time_s: f64,
+}
+
+impl Relaxation {
+    /// Share of the way to the outer state that a point `distance` cells inside the edge goes in `dt` seconds.
+    pub fn share(&self, distance: f64, dt: f64) -> f64 {
+        let depth = 1.0 - distance / self.cells.max(1) as f64;
+        if depth <= 0.0 {
+            return 0.0;
+        }
+        let rate = depth * depth * dt / self.time_s;
+        rate / (1.0 + rate)
+    }
+}
+
+impl Boundary {
+    /// Fills the rims, and the faces on the edge itself, of a flow.
+    pub(crate) fn close_flow(&self, flow: &mut Flow) {
+        let outer = match self {
+            Self::Open(outer) => Some(&outer.flow),
+            _ => None,
+        };
+        self.close(&mut flow.h, Place::Centre, outer.map(|o| &o.h));
+        self.close(&mut flow.u, Place::WestFace, outer.map(|o| &o.u));
+        self.close(&mut flow.v, Place::SouthFace, outer.map(|o| &o.v));
+    }
+
+    /// Fills the rim of tracer `index`.
+    pub(crate) fn close_tracer(&self, index: usize, tracer: &mut Plane) {
+        let outer = match self {
+            Self::Open(outer) => outer.tracers.get(index),
+            _ => None,
+        };
+        self.close(tracer, Place::Centre, outer);
+    }
+
+    /// Fills the rim of a depth.
+    pub(crate) fn close_depth(&self, depth: &mut Plane) {
+        let outer = match self {
+            Self::Open(outer) => Some(&outer.flow.h),
+            _ => None,
+        };
+        self.close(depth, Place::Centre, outer);
+    }
+
+    /// Faces on the edge are computed only where the domain repeats; else they are given.
+    pub(crate) fn first_face(&self) -> usize {
+        match self {
+            Self::Periodic => 0,
+            Self::Walls | Self::Open(_) => 1,
+        }
+    }
+
+    fn close(&self, plane: &mut Plane, place: Place, outer: Option<&Plane>) {
+        match self {
+            Self::Periodic => repeat(plane),
+            Self::Walls => mirror(plane, place),
+            Self::Open(_) => match outer {
+                Some(outer) => surround(plane, place, outer),
+                None => mirror(plane, Place::Centre),
+            },
+        }
+    }
+
+    /// Leads tracers and flow towards the outer state along open edges, `dt` seconds' worth.
+    pub(crate) fn relax(&self, dt: f64, flow: &mut Flow, tracers: &mut [Plane]) {
+        let Self::Open(outer) = self else { return };
+        if outer.relaxation.cells == 0 {
+            return;
+        }
+        let zone = Zone {
+            shape: flow.h.shape(),
+            relaxation: outer.relaxation,
+            dt,
+        };
+        zone.lead(&mut flow.h, &outer.flow.h, 0.5, 0.5);
+        zone.lead(&mut flow.u, &outer.flow.u, 0.5, 0.0);
+        zone.lead(&mut flow.v, &outer.flow.v, 0.0, 0.5);
+        for (tracer, outer) in tracers.iter_mut().zip(&outer.tracers) {
+            zone.lead(tracer, outer, 0.5, 0.5);
+        }
+    }
+}
+
+struct Zone {
+    shape: Shape,
+    relaxation: Relaxation,
+    dt: f64,
+}
+
+impl Zone {
+    /// Relaxes a plane whose first value lies `(south, west)` cells inside the edges.
+    fn lead(&self, plane: &mut Plane, outer: &Plane, south: f64, west: f64) {
+        let Shape { ny, nx } = self.shape;
+        let reach = self.relaxation.cells;
+        let distance = |k: usize, first: f64, n: usize| (k as f64 + first).min(n as f64 - k as f64 - first);
+        plane.strips_mut(1).enumerate().for_each(|(j, row)| {
+            let to = outer.full_row(j + RIM);
+            let from_south = distance(j, south, ny);
+            let mut lead = |i: usize| {
+                let share = self.relaxation.share(from_south.min(distance(i, west, nx)), self.dt);
+                row[i + RIM] += share * (to[i + RIM] - row[i + RIM]);
+            };
+            if from_south < reach as f64 || 2 * reach >= nx {
+                (0..nx).for_each(&mut lead);
+            } else {
+                (0..reach).for_each(&mut lead);
+                (nx - reach..nx).for_each(&mut lead);
+            }
+        });
+    }
+}
+
+fn repeat(plane: &mut Plane) {
+    let Shape { ny, nx } = plane.shape();
+    for row in RIM..RIM + ny {
+        let values = plane.full_row_mut(row);
+        for k in 0..RIM {
+            values[k] = values[RIM + (nx * RIM - RIM + k) % nx];
+            values[RIM + nx + k] = values[RIM + k % nx];
+        }
+    }
+    for k in 0..RIM {
+        plane.copy_row(RIM + (ny * RIM - RIM + k) % ny, k);
+        plane.copy_row(RIM + k % ny, RIM + ny + k);
+    }
+}
+
+/// Reflects at the walls; the wind through a wall is nought there and changes sign beyond.
+fn mirror(plane: &mut Plane, place: Place) {
+    let Shape { ny, nx } = plane.shape();
+    let inside = |k: usize, n: usize| k.min(n - 1);
+    for row in RIM..RIM + ny {
+        let values = plane.full_row_mut(row);
+        if place == Place::WestFace {
+            values[RIM] = 0.0;
+            values[RIM + nx] = 0.0;
+            for k in 1..RIM {
+                values[RIM - k] = -values[RIM + inside(k, nx)];
+                values[RIM + nx + k] = -values[RIM + nx - inside(k, nx)];
+            }
+            values[0] = -values[RIM + inside(RIM, nx)];
+        } else {
+            for k in 0..RIM {
+                values[RIM - 1 - k] = values[RIM + inside(k, nx)];
+                values[RIM + nx + k] = values[RIM + nx - 1 - inside(k, nx)];
+            }
+        }
+    }
+    if place == Place::SouthFace {
+        plane.full_row_mut(RIM).fill(0.0);
+        plane.full_row_mut(RIM + ny).fill(0.0);
+        for k in 1..=RIM {
+            plane.copy_row(RIM + inside(k, ny), RIM - k);
+            plane.full_row_mut(RIM - k).iter_mut().for_each(|v| *v = -*v);
+            if k < RIM {
+                plane.copy_row(RIM + ny - inside(k, ny), RIM + ny + k);
+                plane.full_row_mut(RIM + ny + k).iter_mut().for_each(|v| *v = -*v);
+            }
+        }
+    } else {
+        for k in 0..RIM {
+            plane.copy_row(RIM + inside(k, ny), RIM - 1 - k);
+            plane.copy_row(RIM + ny - 1 - inside(k, ny), RIM + ny + k);
+        }
+    }
+}
+
+fn surround(plane: &mut Plane, place: Place, outer: &Plane) {
+    let Shape { ny, nx } = plane.shape();
+    let (first_row, first_column) = match place {
+        Place::Centre => (RIM, RIM),
+        Place::WestFace => (RIM, RIM + 1),
+        Place::SouthFace => (RIM + 1, RIM),
+    };
+    for row in 0..plane.shape().rows() {
+        let from = outer.full_row(row);
+        let values = plane.full_row_mut(row);
+        if row < first_row || row >= RIM + ny {
+            values.copy_from_slice(from);
+        } else {
+            values[..first_column].copy_from_slice(&from[..first_column]);
+            values[RIM + nx..].copy_from_slice(&from[RIM + nx..]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: Shape = Shape { ny: 4, nx: 5 };
+
+    #[test]
+    fn a_periodic_rim_repeats_the_far_side() {
+        let mut plane = Plane::from_fn(SHAPE, |j, i| (10 * j + i) as f64);
+        Boundary::Periodic.close(&mut plane, Place::Centre, None);
+        assert_eq!(plane.at(0, -1), 4.0);
+        assert_eq!(plane.at(-1, 5), 30.0);
+        assert_eq!(plane.at(6, 7), 22.0);
+    }
+
+    #[test]
+    fn nothing_blows_through_a_wall_and_depth_is_level_there() {
+        let mut u = Plane::from_fn(SHAPE, |j, i| (10 * j + i + 1) as f64);
+        Boundary::Walls.close(&mut u, Place::WestFace, None);
+        assert_eq!((u.at(2, 0), u.at(2, 5)), (0.0, 0.0));
+        assert_eq!((u.at(2, -1), u.at(2, 6)), (-22.0, -25.0));
+        assert_eq!(u.at(-1, 2), u.at(0, 2));
+        let mut v = Plane::from_fn(SHAPE, |j, i| (10 * j + i + 1) as f64);
+        Boundary::Walls.close(&mut v, Place::SouthFace, None);
+        assert_eq!((v.at(0, 2), v.at(4, 2)), (0.0, 0.0));
+        assert_eq!((v.at(-1, 2), v.at(5, 2)), (-13.0, -33.0));
+        let mut h = Plane::from_fn(SHAPE, |j, i| (10 * j + i + 1) as f64);
+        Boundary::Walls.close(&mut h, Place::Centre, None);
+        assert_eq!((h.at(1, -1), h.at(1, -2), h.at(4, 3), h.at(5, 3)), (11.0, 12.0, 34.0, 24.0));
+    }
+
+    #[test]
+    fn relaxation_is_strongest_on_the_edge_and_ends_inside() {
+        let relaxation = Relaxation { cells: 8, time_s: 60.0 };
+        // On the edge, dt = 60 s: rate 1, share 1 / (1 + 1).
+        assert!((relaxation.share(0.0, 60.0) - 0.5).abs() < 1e-15);
+        // Half-way: rate 1/4, share 0.25 / 1.25.
+        assert!((relaxation.share(4.0, 60.0) - 0.2).abs() < 1e-15);
+        assert_eq!(relaxation.share(8.0, 60.0), 0.0);
+    }
+}

@@ -1,0 +1,34 @@
+//! What can go wrong in the core.
+
+/// An error of the shallow-water core.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The flow outran the time step: information crosses more than the scheme allows in one step, or a value is not a number.
+    #[error(
+        "courant number `{courant:.3}` exceeds `{limit:.3}` at row `{row}`, column `{column}` of the core's grid after `{time_s:.0}` s\n\
+         hint: a smaller `courant` or `time_step_s` steps more finely"
+    )]
+    Courant {
+        /// Courant number found; NaN when the flow is not finite.
+        courant: f64,
+        /// Largest that the scheme allows.
+        limit: f64,
+        /// Row of the core's grid, from the south.
+        row: usize,
+        /// Column of the core's grid, from the west.
+        column: usize,
+        /// Seconds since the start.
+        time_s: f64,
+    },
+    /// A key of the configuration is outside its bounds.
+    #[error("`{key}` is `{found}`, expected {expected}")]
+    Config {
+        /// Name of the key.
+        key: &'static str,
+        /// Its value.
+        found: f64,
+        /// Its bounds in words.
+        expected: &'static str,
+    },
+}

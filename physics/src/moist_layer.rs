@@ -1,0 +1,394 @@
+//! The whole core, stepped: air moves in small steps, water is carried with it and changes phase, the edges and the radar's wind lead.
+
+use rayon::prelude::*;
+
+use crate::{
+    Error,
+    boundary::Boundary,
+    invariants::{self, Exchange},
+    metric::Metric,
+    moisture::{CLOUD, Moisture, RAIN, TRACERS, VAPOUR},
+    plane::{Plane, RIM, Shape},
+    shallow_water::{Flow, Fluxes, ShallowWaterEquations},
+    time_integration::ssprk3,
+    transport::Transport,
+};
+
+/// Largest Courant number: where the three stages bear waves no more (their limit on the imaginary axis is √3).
+const COURANT_LIMIT: f64 = 1.732;
+
+/// Largest share of a cell's air that may leave through one face while water is carried.
+const CARRIED_LIMIT: f64 = 0.5;
+
+/// A layer of air: geometry, edges, ground, and the laws of its water.
+pub struct Layer {
+    /// Geometry.
+    pub metric: Metric,
+    /// Edges.
+    pub boundary: Boundary,
+    /// Height of the ground, or of the fixed pressure field of the air around, m.
+    pub orography: Plane,
+    /// Gravity, m s⁻².
+    pub gravity: f64,
+    /// Moist physics with the columns' capacity H q_s0, m.
+    pub moisture: Option<(Moisture, Plane)>,
+    /// A wind that the flow is led to.
+    pub nudging: Option<Nudging>,
+    /// Share of the divergence between neighbouring cells that a step takes away, 0 to 1.
+    pub divergence_damping: f64,
+}
+
+/// Leads the wind inside echoes to that of the radar.
+pub struct Nudging {
+    /// The wind aimed at; its depth is not used.
+    pub towards: Flow,
+    /// Time constant, s.
+    pub time_s: f64,
+    /// Mixing ratio of rain from which on an echo counts in full.
+    pub echo: f64,
+}
+
+/// Moist air that moves: a [`Layer`] with its state.
+pub struct MoistLayer {
+    layer: Layer,
+    flow: Flow,
+    tracers: Vec<Plane>,
+    time_s: f64,
+    exchange: Exchange,
+    room: Room,
+}
+
+/// What a step works in, so that it allocates nothing.
+struct Room {
+    first: Flow,
+    second: Flow,
+    fluxes: Fluxes,
+    depth_before: Plane,
+    transport: Transport,
+    divergence: Plane,
+    fallen: Vec<f64>,
+    courant: Vec<(f64, usize)>,
+}
+
+impl MoistLayer {
+    /// Air `flow` that carries `tracers`: vapour, cloud and rain [kg kg⁻¹], supply [s⁻¹] and the share that was observed; or none.
+    pub fn new(layer: Layer, mut flow: Flow, mut tracers: Vec<Plane>) -> Self {
+        layer.boundary.close_flow(&mut flow);
+        for (index, tracer) in tracers.iter_mut().enumerate() {
+            layer.boundary.close_tracer(index, tracer);
+        }
+        let shape = layer.metric.shape();
+        let room = Room {
+            first: flow.clone(),
+            second: flow.clone(),
+            fluxes: Fluxes::none(shape),
+            depth_before: flow.h.clone(),
+            transport: Transport::new(shape, tracers.len()),
+            divergence: Plane::constant(shape, 0.0),
+            fallen: vec![0.0; shape.ny],
+            courant: vec![(0.0, 0); shape.ny],
+        };
+        Self {
+            layer,
+            flow,
+            tracers,
+            time_s: 0.0,
+            exchange: Exchange::default(),
+            room,
+        }
+    }
+
+    /// Depth and wind now.
+    pub fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
+    /// Tracers now, in the order they were given.
+    pub fn tracers(&self) -> &[Plane] {
+        &self.tracers
+    }
+
+    /// The layer.
+    pub fn layer(&self) -> &Layer {
+        &self.layer
+    }
+
+    /// Seconds since the start.
+    pub fn time_s(&self) -> f64 {
+        self.time_s
+    }
+
+    /// What has gone in and out so far.
+    pub fn exchange(&self) -> Exchange {
+        self.exchange
+    }
+
+    /// Air that went through the faces during the last step, m³.
+    pub fn fluxes(&self) -> &Fluxes {
+        &self.room.fluxes
+    }
+
+    /// Vapour, cloud and rain in the layer, m³.
+    pub fn water(&self) -> f64 {
+        [VAPOUR, CLOUD, RAIN]
+            .iter()
+            .filter_map(|k| self.tracers.get(*k))
+            .map(|q| invariants::amount(&self.layer.metric, &self.flow.h, q))
+            .sum()
+    }
+
+    /// Longest step of the air, s: `courant` times the narrowest spacing over wind plus wave speed.
+    pub fn air_step_s(&self, courant: f64) -> f64 {
+        let shape = self.layer.metric.shape();
+        let largest = |plane: &Plane| (0..shape.ny).flat_map(|j| plane.row(j)).fold(0.0_f64, |a, b| a.max(b.abs()));
+        let wind = largest(&self.flow.u).max(largest(&self.flow.v));
+        let wave = (self.layer.gravity * largest(&self.flow.h)).sqrt();
+        courant * self.layer.metric.smallest_spacing_m() / (wind + wave)
+    }
+
+    /// How many steps of `air_step_s` the air may take while water is carried once.
+    pub fn air_steps_per_step(&self, air_step_s: f64) -> usize {
+        let shape = self.layer.metric.shape();
+        let largest = |plane: &Plane| (0..shape.ny).flat_map(|j| plane.row(j)).fold(0.0_f64, |a, b| a.max(b.abs()));
+        let wind = largest(&self.flow.u).max(largest(&self.flow.v)) + 5.0;
+        let longest = 0.7 * CARRIED_LIMIT * self.layer.metric.smallest_spacing_m() / wind;
+        ((longest / air_step_s) as usize).clamp(1, 6)
+    }
+
+    /// Moves on by `seconds` in equal steps: the air at most `air_step_s` at a time, water once every `air_steps` of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Courant`] where the flow outruns the step or is not finite.
+    pub fn advance(&mut self, seconds: f64, air_step_s: f64, air_steps: usize) -> Result<(), Error> {
+        let steps = (seconds / (air_step_s * air_steps as f64)).ceil().max(1.0);
+        let dt = seconds / (steps * air_steps as f64);
+        for _ in 0..steps as usize {
+            self.step(dt, air_steps)?;
+        }
+        Ok(())
+    }
+
+    /// One step: `air_steps` of `dt` seconds for the air, then all of them at once for its water.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Courant`] where the flow outruns the step or is not finite.
+    pub fn step(&mut self, dt: f64, air_steps: usize) -> Result<(), Error> {
+        let whole = dt * air_steps as f64;
+        self.room.fluxes.clear();
+        self.room.depth_before.copy_from(&self.flow.h);
+        for _ in 0..air_steps {
+            let mut equations = ShallowWaterEquations {
+                metric: &self.layer.metric,
+                boundary: &self.layer.boundary,
+                orography: &self.layer.orography,
+                gravity: self.layer.gravity,
+                fluxes: &mut self.room.fluxes,
+            };
+            ssprk3(
+                &mut equations,
+                dt,
+                &mut self.flow,
+                &mut self.room.first,
+                &mut self.room.second,
+            );
+        }
+        self.time_s += whole;
+        self.check_courant(dt, whole)?;
+        self.count_air_through_edges();
+        if !self.tracers.is_empty() {
+            self.carry();
+        }
+        self.change_phases(whole);
+        self.lead(whole);
+        Ok(())
+    }
+
+    fn carry(&mut self) {
+        let Layer { metric, boundary, .. } = &self.layer;
+        self.room
+            .transport
+            .step(metric, boundary, &self.room.fluxes, &self.room.depth_before, &mut self.tracers);
+        let through = self.room.transport.through_edges();
+        self.exchange.water_through_edges += through.iter().take(RAIN + 1).sum::<f64>();
+    }
+
+    fn change_phases(&mut self, dt: f64) {
+        let Some((moisture, capacity)) = &self.layer.moisture else { return };
+        if self.tracers.len() < TRACERS {
+            return;
+        }
+        let before = invariants::mass(&self.layer.metric, &self.flow.h);
+        moisture.step(
+            dt,
+            &self.layer.metric,
+            capacity,
+            &mut self.flow.h,
+            &mut self.tracers,
+            &mut self.room.fallen,
+        );
+        self.exchange.rain_fallen -= self.room.fallen.iter().sum::<f64>();
+        self.exchange.mass_by_phase_changes += invariants::mass(&self.layer.metric, &self.flow.h) - before;
+    }
+
+    /// Leads wind and edges, damps divergence, and fills the rims for the next step.
+    fn lead(&mut self, dt: f64) {
+        self.nudge(dt);
+        self.damp_divergence();
+        if let Boundary::Open(_) = self.layer.boundary {
+            let before = (invariants::mass(&self.layer.metric, &self.flow.h), self.water());
+            self.layer.boundary.relax(dt, &mut self.flow, &mut self.tracers);
+            self.exchange.mass_by_relaxation += invariants::mass(&self.layer.metric, &self.flow.h) - before.0;
+            self.exchange.water_by_relaxation += self.water() - before.1;
+        }
+        self.layer.boundary.close_flow(&mut self.flow);
+        for (index, tracer) in self.tracers.iter_mut().enumerate() {
+            self.layer.boundary.close_tracer(index, tracer);
+        }
+    }
+
+    fn nudge(&mut self, dt: f64) {
+        let (Some(nudging), Some(rain)) = (&self.layer.nudging, self.tracers.get(RAIN)) else {
+            return;
+        };
+        let share = dt / nudging.time_s / (1.0 + dt / nudging.time_s);
+        let per_echo = 0.5 * share / nudging.echo;
+        let first = self.layer.boundary.first_face();
+        let Flow { u, v, .. } = &mut self.flow;
+        u.strips_mut(1).zip(v.strips_mut(1)).enumerate().for_each(|(j, (u, v))| {
+            let row = j + RIM;
+            let (here, south) = (rain.full_row(row), rain.full_row(row - 1));
+            let (to_u, to_v) = (nudging.towards.u.full_row(row), nudging.towards.v.full_row(row));
+            for k in RIM + first..u.len() - RIM {
+                u[k] += (per_echo * (here[k - 1] + here[k])).min(share) * (to_u[k] - u[k]);
+            }
+            if j >= first {
+                for k in RIM..v.len() - RIM {
+                    v[k] += (per_echo * (south[k] + here[k])).min(share) * (to_v[k] - v[k]);
+                }
+            }
+        });
+    }
+
+    /// Takes away divergence that changes sign from cell to cell: v gains -∇∇²(∇·v) (biharmonic in the divergence), so that the
+    /// divergence of the shortest wave loses its share and one of eight cells a hundredth of that.
+    fn damp_divergence(&mut self) {
+        let damping = self.layer.divergence_damping;
+        if damping <= 0.0 {
+            return;
+        }
+        let metric = &self.layer.metric;
+        let (dy, first) = (metric.dy_m(), self.layer.boundary.first_face());
+        let (u, v) = (&self.flow.u, &self.flow.v);
+        self.layer.boundary.close_flow(&mut self.room.first);
+        let divergence = &mut self.room.divergence;
+        divergence.strips_mut(1).enumerate().for_each(|(j, out)| {
+            let row = j + RIM;
+            let (u, v0, v1) = (u.full_row(row), v.full_row(row), v.full_row(row + 1));
+            let (per_x, per_y) = (1.0 / metric.width(row), 1.0 / dy);
+            for k in RIM..out.len() - RIM {
+                out[k] = (u[k + 1] - u[k]) * per_x + (v1[k] - v0[k]) * per_y;
+            }
+        });
+        if let Boundary::Periodic = self.layer.boundary {
+            self.layer.boundary.close_depth(divergence);
+        }
+        let divergence = &*divergence;
+        let smoothing = &mut self.room.depth_before;
+        smoothing.strips_mut(1).enumerate().for_each(|(j, out)| {
+            let row = j + RIM;
+            let (d, south, north) = (
+                divergence.full_row(row),
+                divergence.full_row(row - 1),
+                divergence.full_row(row + 1),
+            );
+            for k in RIM..out.len() - RIM {
+                out[k] = d[k - 1] + d[k + 1] + south[k] + north[k] - 4.0 * d[k];
+            }
+        });
+        if let Boundary::Periodic = self.layer.boundary {
+            self.layer.boundary.close_depth(smoothing);
+        }
+        let smoothing = &*smoothing;
+        // ∇² has the eigenvalue 8/dx² at the shortest wave; its square times the factor is the share.
+        let Flow { u, v, .. } = &mut self.flow;
+        u.strips_mut(1).zip(v.strips_mut(1)).enumerate().for_each(|(j, (u, v))| {
+            let row = j + RIM;
+            let (here, south) = (smoothing.full_row(row), smoothing.full_row(row - 1));
+            let factor = damping / 64.0;
+            let (along_x, along_y) = (factor * metric.width(row), factor * dy);
+            for k in RIM + first..u.len() - RIM {
+                u[k] -= along_x * (here[k] - here[k - 1]);
+            }
+            if j >= first {
+                for k in RIM..v.len() - RIM {
+                    v[k] -= along_y * (here[k] - south[k]);
+                }
+            }
+        });
+    }
+
+    fn count_air_through_edges(&mut self) {
+        if !matches!(self.layer.boundary, Boundary::Open(_)) {
+            return;
+        }
+        let Shape { ny, nx } = self.layer.metric.shape();
+        let Fluxes { x, y } = &self.room.fluxes;
+        let rows: f64 = (0..ny as isize).map(|j| x.at(j, 0) - x.at(j, nx as isize)).sum();
+        let columns: f64 = (0..nx as isize).map(|i| y.at(0, i) - y.at(ny as isize, i)).sum();
+        self.exchange.mass_through_edges += rows + columns;
+    }
+
+    /// Refuses a flow whose waves cross more than the stages bear in `dt`, or that carries more than half a cell in `whole`.
+    fn check_courant(&mut self, dt: f64, whole: f64) -> Result<(), Error> {
+        let Layer { metric, gravity, .. } = &self.layer;
+        let flow = &self.flow;
+        let carries = !self.tracers.is_empty();
+        self.room.courant.par_iter_mut().enumerate().for_each(|(j, worst)| {
+            let row = j + RIM;
+            let (h, u, v) = (flow.h.full_row(row), flow.u.full_row(row), flow.v.full_row(row));
+            let (per_x, per_y) = (1.0 / metric.width(row), 1.0 / metric.dy_m());
+            let across = 2.0 * per_x.hypot(per_y);
+            *worst = (0.0, RIM);
+            let mut largest = 0.0;
+            for k in RIM..h.len() - RIM {
+                let (x, y) = (u[k].abs() * per_x, v[k].abs() * per_y);
+                let waves = dt * (x + y + (gravity * h[k]).sqrt() * across);
+                let carried = if carries {
+                    whole * x.max(y) * (COURANT_LIMIT / CARRIED_LIMIT)
+                } else {
+                    0.0
+                };
+                let courant = waves.max(carried);
+                // Also true for what is not a number.
+                if !(courant <= largest) {
+                    largest = courant;
+                    *worst = (courant, k);
+                    if courant.is_nan() {
+                        break;
+                    }
+                }
+            }
+        });
+        let (mut worst, mut place) = (0.0, (0, 0));
+        for (j, (courant, k)) in self.room.courant.iter().enumerate() {
+            if !(*courant <= worst) {
+                (worst, place) = (*courant, (j, k - RIM));
+                if worst.is_nan() {
+                    break;
+                }
+            }
+        }
+        if worst <= COURANT_LIMIT {
+            return Ok(());
+        }
+        Err(Error::Courant {
+            courant: worst,
+            limit: COURANT_LIMIT,
+            row: place.0,
+            column: place.1,
+            time_s: self.time_s,
+        })
+    }
+}
