@@ -172,9 +172,10 @@ impl Room {
         let n = out.len();
         self.fit(n);
         let (before, after, fluxes, q) = (&before[..n], &after[..n], &fluxes[..n], &q[..n]);
+        let [left, edge] = &mut self.left;
         let (edge, left, right, flux) = (
-            &mut self.left[1][..n],
-            &mut self.left[0][..n],
+            &mut edge[..n],
+            &mut left[..n],
             &mut self.right[0][..n],
             &mut self.flux[0][..n],
         );
