@@ -28,7 +28,8 @@ pub fn remove_divergence(metric: &Metric, flow: &mut Flow) {
     let shape = metric.shape();
     let dy = metric.dy_m();
     let divergence = cells(shape, |j, i| {
-        (flow.u.at(j, i + 1) - flow.u.at(j, i)) * dy + flow.v.at(j + 1, i) * face_width(metric, j + 1) - flow.v.at(j, i) * face_width(metric, j)
+        (flow.u.at(j, i + 1) - flow.u.at(j, i)) * dy + flow.v.at(j + 1, i) * face_width(metric, j + 1)
+            - flow.v.at(j, i) * face_width(metric, j)
     });
     let potential = Poisson::new(metric, Edge::Nought).solve(divergence);
     let at = |j: isize, i: isize| potential[j as usize * shape.nx + i as usize];
@@ -80,10 +81,18 @@ pub fn balanced_height(metric: &Metric, boundary: &Boundary, gravity: f64, flow:
     equations.stage(one_second, flow, flow, &mut moved);
     let (ny, nx) = (shape.ny as isize, shape.nx as isize);
     let force_x = |j: isize, i: isize| {
-        if i == 0 || i == nx { 0.0 } else { moved.u.at(j, i) - flow.u.at(j, i) }
+        if i == 0 || i == nx {
+            0.0
+        } else {
+            moved.u.at(j, i) - flow.u.at(j, i)
+        }
     };
     let force_y = |j: isize, i: isize| {
-        if j == 0 || j == ny { 0.0 } else { moved.v.at(j, i) - flow.v.at(j, i) }
+        if j == 0 || j == ny {
+            0.0
+        } else {
+            moved.v.at(j, i) - flow.v.at(j, i)
+        }
     };
     let dy = metric.dy_m();
     let sources = cells(shape, |j, i| {

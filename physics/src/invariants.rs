@@ -33,16 +33,12 @@ pub fn potential_enstrophy(metric: &Metric, flow: &Flow) -> f64 {
     let dy = metric.dy_m();
     sum_over_cells(metric.shape(), |j, i| {
         let (j_, i_) = (j as isize, i as isize);
-        let (south, here) = (
-            metric.width(j + crate::plane::RIM - 1),
-            metric.width(j + crate::plane::RIM),
-        );
+        let (south, here) = (metric.width(j + crate::plane::RIM - 1), metric.width(j + crate::plane::RIM));
         let area = metric.face_width(j + crate::plane::RIM) * dy;
         let circulation = metric.coriolis().at(j_, i_) * area + (flow.v.at(j_, i_) - flow.v.at(j_, i_ - 1)) * dy
             - (flow.u.at(j_, i_) * here - flow.u.at(j_ - 1, i_) * south);
-        let volume = 0.25
-            * dy
-            * (south * (flow.h.at(j_ - 1, i_ - 1) + flow.h.at(j_ - 1, i_)) + here * (flow.h.at(j_, i_ - 1) + flow.h.at(j_, i_)));
+        let volume =
+            0.25 * dy * (south * (flow.h.at(j_ - 1, i_ - 1) + flow.h.at(j_ - 1, i_)) + here * (flow.h.at(j_, i_ - 1) + flow.h.at(j_, i_)));
         0.5 * circulation * circulation / volume
     })
 }

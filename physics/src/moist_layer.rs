@@ -186,13 +186,7 @@ impl MoistLayer {
                 gravity: self.layer.gravity,
                 fluxes: &mut self.room.fluxes,
             };
-            ssprk3(
-                &mut equations,
-                dt,
-                &mut self.flow,
-                &mut self.room.first,
-                &mut self.room.second,
-            );
+            ssprk3(&mut equations, dt, &mut self.flow, &mut self.room.first, &mut self.room.second);
         }
         self.time_s += whole;
         self.check_courant(dt, whole)?;
@@ -298,11 +292,7 @@ impl MoistLayer {
         let smoothing = &mut self.room.depth_before;
         smoothing.strips_mut(1).enumerate().for_each(|(j, out)| {
             let row = j + RIM;
-            let (d, south, north) = (
-                divergence.full_row(row),
-                divergence.full_row(row - 1),
-                divergence.full_row(row + 1),
-            );
+            let (d, south, north) = (divergence.full_row(row), divergence.full_row(row - 1), divergence.full_row(row + 1));
             for k in RIM..out.len() - RIM {
                 out[k] = d[k - 1] + d[k + 1] + south[k] + north[k] - 4.0 * d[k];
             }

@@ -208,7 +208,10 @@ mod tests {
             let moist_depth = |c: Column| c.depth - 50.0 * c.vapour;
             assert!((water(after) + fell - water(before)).abs() < 4e-15, "{after:?}");
             assert!((moist_depth(after) - moist_depth(before)).abs() < 4e-13, "{after:?}");
-            assert!(after.vapour >= 0.0 && after.cloud >= 0.0 && after.rain >= 0.0 && fell >= 0.0, "{after:?}");
+            assert!(
+                after.vapour >= 0.0 && after.cloud >= 0.0 && after.rain >= 0.0 && fell >= 0.0,
+                "{after:?}"
+            );
         }
     }
 
@@ -238,7 +241,15 @@ mod tests {
         let supply = MOISTURE.steady_supply(amount / 500.0);
         let mut fallen = 0.0;
         for _ in 0..20 {
-            let (next, fell) = MOISTURE.change(column, supply, 6.0, &Rates { evaporation: 0.0, ..rates(30.0) });
+            let (next, fell) = MOISTURE.change(
+                column,
+                supply,
+                6.0,
+                &Rates {
+                    evaporation: 0.0,
+                    ..rates(30.0)
+                },
+            );
             column = next;
             fallen += fell;
         }
@@ -256,7 +267,15 @@ mod tests {
             cloud: 0.0,
             rain: 0.0,
         };
-        let (after, fell) = MOISTURE.change(before, 1.0, 6.0, &Rates { evaporation: 0.0, ..rates(30.0) });
+        let (after, fell) = MOISTURE.change(
+            before,
+            1.0,
+            6.0,
+            &Rates {
+                evaporation: 0.0,
+                ..rates(30.0)
+            },
+        );
         assert_eq!(after.vapour, 0.0);
         assert!((after.rain + fell - 0.01).abs() < 1e-17);
     }

@@ -313,8 +313,8 @@ impl Equations<'_> {
             let beta = 2.0 * (west + south_east) + east + south_west;
             let phi_north = north_west + west - north_east - east;
             let phi_south = west + south_west - east - south_east;
-            let turning =
-                gamma * x[k + 1] + delta * x[k] + alpha * x_south[k] + beta * x_south[k + 1] + phi_north * v_north[k] - phi_south * v_south[k];
+            let turning = gamma * x[k + 1] + delta * x[k] + alpha * x_south[k] + beta * x_south[k + 1] + phi_north * v_north[k]
+                - phi_south * v_south[k];
             out[k] = a * old[k] + b * (y[k] - rate * (turning + p[k] - p_south[k]));
         }
     }
@@ -387,7 +387,9 @@ mod tests {
                 std::f64::consts::TAU * i as f64 / shape.nx as f64,
             );
             mean + amplitude
-                * ((2.0 * x + seed).sin() * (y - seed).cos() + 0.7 * (5.0 * x + 3.0 * y + 2.0 * seed).sin() + 0.4 * (7.0 * y - 4.0 * x).cos())
+                * ((2.0 * x + seed).sin() * (y - seed).cos()
+                    + 0.7 * (5.0 * x + 3.0 * y + 2.0 * seed).sin()
+                    + 0.4 * (7.0 * y - 4.0 * x).cos())
         })
     }
 
@@ -449,10 +451,13 @@ mod tests {
     #[test]
     fn energy_has_no_tendency_on_any_metric() {
         let mut tilted = Metric::plane(SHAPE, 1000.0, 900.0, Rotation::Constant(1e-4));
-        for (boundary, metric) in [(Boundary::Periodic, tilted.clone()), (Boundary::Walls, {
-            tilted = narrowing(SHAPE);
-            tilted.clone()
-        })] {
+        for (boundary, metric) in [
+            (Boundary::Periodic, tilted.clone()),
+            (Boundary::Walls, {
+                tilted = narrowing(SHAPE);
+                tilted.clone()
+            }),
+        ] {
             let mut orography = rough(SHAPE, 50.0, 20.0, 0.1);
             boundary.close_depth(&mut orography);
             let tendency = relative_tendency(&boundary, &metric, &orography, |flow| {

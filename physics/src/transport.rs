@@ -86,19 +86,23 @@ impl Transport {
         });
         let after = &*after;
         for ((tracer, moved), edges) in tracers.iter().zip(&mut self.tracers).zip(self.edges.chunks_exact_mut(ny)) {
-            moved.strips_mut(1).zip(edges.par_iter_mut()).enumerate().for_each(|(j, (out, edge))| {
-                let row = j + RIM;
-                ROOM.with_borrow_mut(|room| {
-                    *edge = room.sweep_row(
-                        metric.area_m2(j),
-                        before.full_row(row),
-                        after.full_row(row),
-                        fluxes.full_row(row),
-                        tracer.full_row(row),
-                        out,
-                    );
+            moved
+                .strips_mut(1)
+                .zip(edges.par_iter_mut())
+                .enumerate()
+                .for_each(|(j, (out, edge))| {
+                    let row = j + RIM;
+                    ROOM.with_borrow_mut(|room| {
+                        *edge = room.sweep_row(
+                            metric.area_m2(j),
+                            before.full_row(row),
+                            after.full_row(row),
+                            fluxes.full_row(row),
+                            tracer.full_row(row),
+                            out,
+                        );
+                    });
                 });
-            });
         }
         add_sums(&mut self.through_edges, &self.edges, ny);
     }
@@ -107,11 +111,7 @@ impl Transport {
         let [before, after] = &mut self.depth;
         let Shape { ny, nx } = before.shape();
         after.strips_mut(1).enumerate().for_each(|(j, out)| {
-            let (h, south, north) = (
-                before.full_row(j + RIM),
-                fluxes.full_row(j + RIM),
-                fluxes.full_row(j + RIM + 1),
-            );
+            let (h, south, north) = (before.full_row(j + RIM), fluxes.full_row(j + RIM), fluxes.full_row(j + RIM + 1));
             let per_area = 1.0 / metric.area_m2(j);
             for k in RIM..RIM + nx {
                 out[k] = h[k] - (north[k] - south[k]) * per_area;
@@ -173,12 +173,7 @@ impl Room {
         self.fit(n);
         let (before, after, fluxes, q) = (&before[..n], &after[..n], &fluxes[..n], &q[..n]);
         let [left, edge] = &mut self.left;
-        let (edge, left, right, flux) = (
-            &mut edge[..n],
-            &mut left[..n],
-            &mut self.right[0][..n],
-            &mut self.flux[0][..n],
-        );
+        let (edge, left, right, flux) = (&mut edge[..n], &mut left[..n], &mut self.right[0][..n], &mut self.flux[0][..n]);
         for k in 2..n - 1 {
             edge[k] = between(q[k - 2], q[k - 1], q[k], q[k + 1]);
         }

@@ -10,8 +10,16 @@ struct Site {
 ///
 /// The far corners of the north-east and the south-west lie beyond every range, and a sector towards the south-east is hidden behind a mountain.
 pub(super) fn seen(place: [f64; 2], width_m: f64) -> bool {
-    let site = |x: f64, y: f64, range: f64| Site { place: [x * width_m, y * width_m], range_m: range * width_m };
-    let sites = [site(-0.27, 0.25, 0.40), site(-0.15, -0.18, 0.40), site(0.15, 0.10, 0.39), site(0.33, -0.30, 0.27)];
+    let site = |x: f64, y: f64, range: f64| Site {
+        place: [x * width_m, y * width_m],
+        range_m: range * width_m,
+    };
+    let sites = [
+        site(-0.27, 0.25, 0.40),
+        site(-0.15, -0.18, 0.40),
+        site(0.15, 0.10, 0.39),
+        site(0.33, -0.30, 0.27),
+    ];
     let hidden = |site: &Site| {
         let (dx, dy) = (place[0] - site.place[0], place[1] - site.place[1]);
         let direction = dy.atan2(dx).to_degrees();

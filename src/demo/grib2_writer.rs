@@ -52,11 +52,32 @@ pub(super) fn message(
         return Err("rain does not have the shape of its grid");
     }
     // Rounded here, so that what is packed is a whole number of tenths however the encoder rounds.
-    let tenths = |r: f32| if r.is_nan() { NO_COVERAGE } else { (f64::from(r) * 10.0).round() / 10.0 };
-    let values: Vec<f64> = rain.rows().into_iter().rev().flat_map(|row| row.into_iter().map(|r| tenths(*r))).collect();
-    let encoder = GpvEncoder::new(Cow::Owned(values), EncodingMethod::SimplePacking(SimplePackingStrategy::Decimal(DECIMALS)));
+    let tenths = |r: f32| {
+        if r.is_nan() {
+            NO_COVERAGE
+        } else {
+            (f64::from(r) * 10.0).round() / 10.0
+        }
+    };
+    let values: Vec<f64> = rain
+        .rows()
+        .into_iter()
+        .rev()
+        .flat_map(|row| row.into_iter().map(|r| tenths(*r)))
+        .collect();
+    let encoder = GpvEncoder::new(
+        Cow::Owned(values),
+        EncodingMethod::SimplePacking(SimplePackingStrategy::Decimal(DECIMALS)),
+    );
     let local: &[u8] = remark.as_bytes();
-    let message = SingleGrib2Message::new(209, identification(valid_time), Some(local), grid_definition(grid), product(), encoder);
+    let message = SingleGrib2Message::new(
+        209,
+        identification(valid_time),
+        Some(local),
+        grid_definition(grid),
+        product(),
+        encoder,
+    );
     let mut bytes = vec![0; message.num_octets()];
     message.write(&mut bytes)?;
     Ok(bytes)
@@ -85,9 +106,18 @@ fn identification(valid_time: DateTime<Utc>) -> Section1Payload {
 }
 
 fn grid_definition(grid: &GridInMicrodegrees) -> Section3Payload {
-    let absent = || param_set::ScaledValue { scale_factor: 0xff, scaled_value: 0xffff_ffff };
+    let absent = || param_set::ScaledValue {
+        scale_factor: 0xff,
+        scaled_value: 0xffff_ffff,
+    };
     let last = |first: i32, spacing: u32, count: u32| first + (spacing * (count - 1)) as i32;
-    let eastern = |longitude: i32| if longitude < 0 { (longitude + 360_000_000) as u32 } else { longitude as u32 };
+    let eastern = |longitude: i32| {
+        if longitude < 0 {
+            (longitude + 360_000_000) as u32
+        } else {
+            longitude as u32
+        }
+    };
     Section3Payload {
         grid_def_source: 0,
         num_points: grid.rows * grid.columns,
@@ -96,7 +126,12 @@ fn grid_definition(grid: &GridInMicrodegrees) -> Section3Payload {
         template_num: 0,
         template: GridDefinitionTemplate::_3_0(Template3_0 {
             // A sphere of radius 6,371,229 m.
-            earth: param_set::EarthShape { shape: 6, spherical_earth_radius: absent(), major_axis: absent(), minor_axis: absent() },
+            earth: param_set::EarthShape {
+                shape: 6,
+                spherical_earth_radius: absent(),
+                major_axis: absent(),
+                minor_axis: absent(),
+            },
             lat_lon: param_set::LatLonGrid {
                 grid: param_set::Grid {
                     ni: grid.columns,
@@ -121,7 +156,10 @@ fn grid_definition(grid: &GridInMicrodegrees) -> Section3Payload {
 fn product() -> Section4Payload {
     let surface = |surface_type: u8, scale_factor: i8, scaled_value: i32| param_set::FixedSurface {
         surface_type,
-        value: param_set::ScaledValue { scale_factor, scaled_value },
+        value: param_set::ScaledValue {
+            scale_factor,
+            scaled_value,
+        },
     };
     Section4Payload {
         num_coord_values: 0,
@@ -129,10 +167,21 @@ fn product() -> Section4Payload {
         template: ProductDefinitionTemplate::_4_0(Template4_0 {
             param: param_set::ProductParam { category: 6, num: 1 },
             // An observation (code table 4.3).
-            generating_process: param_set::GeneratingProcess { process_type: 8, background_process: 0, process_id: 255 },
-            forecast_time: param_set::ForecastTime { cutoff_hours: 0, cutoff_minutes: 0, time: param_set::TimeRange { unit: 0, len: 0 } },
+            generating_process: param_set::GeneratingProcess {
+                process_type: 8,
+                background_process: 0,
+                process_id: 255,
+            },
+            forecast_time: param_set::ForecastTime {
+                cutoff_hours: 0,
+                cutoff_minutes: 0,
+                time: param_set::TimeRange { unit: 0, len: 0 },
+            },
             // At mean sea level; no second surface, whose numbers are all ones: -127 and -2147483647 in sign and magnitude.
-            horizontal: param_set::Horizontal { first_surface: surface(102, 0, 0), second_surface: surface(255, -127, -2_147_483_647) },
+            horizontal: param_set::Horizontal {
+                first_surface: surface(102, 0, 0),
+                second_surface: surface(255, -127, -2_147_483_647),
+            },
         }),
     }
 }
@@ -147,8 +196,14 @@ mod tests {
 
     use super::*;
 
-    const GRID: GridInMicrodegrees =
-        GridInMicrodegrees { south: 38_000_000, west: -98_000_000, row_spacing: 14_000, column_spacing: 18_000, rows: 2, columns: 3 };
+    const GRID: GridInMicrodegrees = GridInMicrodegrees {
+        south: 38_000_000,
+        west: -98_000_000,
+        row_spacing: 14_000,
+        column_spacing: 18_000,
+        rows: 2,
+        columns: 3,
+    };
 
     /// Values in file order, latitudes and longitudes as the reader gives them, and the discipline.
     fn read(bytes: &[u8]) -> (Vec<f32>, Vec<(f64, f64)>, u8) {
@@ -156,7 +211,11 @@ mod tests {
         let (_, field) = file.iter().next().unwrap();
         let places = field.latlons().unwrap().collect();
         let discipline = field.indicator().discipline;
-        (grib::Grib2SubmessageDecoder::from(field).unwrap().dispatch().unwrap().collect(), places, discipline)
+        (
+            grib::Grib2SubmessageDecoder::from(field).unwrap().dispatch().unwrap().collect(),
+            places,
+            discipline,
+        )
     }
 
     fn time() -> DateTime<Utc> {
@@ -171,7 +230,8 @@ mod tests {
         assert!(values.iter().zip(expected).all(|(v, e)| (v - e).abs() < 1e-5), "{values:?}");
         assert_eq!(discipline, 209);
         assert_eq!(places.len(), 6);
-        let near = |place: (f64, f64), latitude: f64, longitude: f64| (place.0 - latitude).abs() < 1e-4 && (place.1 - longitude).abs() < 1e-4;
+        let near =
+            |place: (f64, f64), latitude: f64, longitude: f64| (place.0 - latitude).abs() < 1e-4 && (place.1 - longitude).abs() < 1e-4;
         assert!(near(places[0], 38.014, -98.0), "{:?}", places[0]);
         assert!(near(places[5], 38.0, -97.964), "{:?}", places[5]);
     }

@@ -103,7 +103,9 @@ pub enum Error {
 
 /// When every simulated scene starts to be forecast.
 pub fn reference_time() -> ReferenceTime {
-    Utc.with_ymd_and_hms(2024, 7, 1, 15, 0, 0).single().expect("a constant date that exists")
+    Utc.with_ymd_and_hms(2024, 7, 1, 15, 0, 0)
+        .single()
+        .expect("a constant date that exists")
 }
 
 /// Rain `[y, x]`, mm h⁻¹, as the simulated radars see it `seconds` after the reference time; NaN where none sees.
@@ -111,12 +113,20 @@ pub fn frame(rain: &Rain, seconds: f64) -> Array2<f32> {
     let width_m = SPACING_M * f64::from(CELLS);
     let active = rain.active(seconds);
     let mut cells = Array2::zeros((CELLS as usize, CELLS as usize));
-    cells.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(row, mut cells)| {
-        for (column, cell) in cells.iter_mut().enumerate() {
-            let place = [column, row].map(|k| (k as f64 + 0.5) * SPACING_M - 0.5 * width_m);
-            *cell = if coverage::seen(place, width_m) { rain.at(place, seconds, &active) as f32 } else { f32::NAN };
-        }
-    });
+    cells
+        .axis_iter_mut(Axis(0))
+        .into_par_iter()
+        .enumerate()
+        .for_each(|(row, mut cells)| {
+            for (column, cell) in cells.iter_mut().enumerate() {
+                let place = [column, row].map(|k| (k as f64 + 0.5) * SPACING_M - 0.5 * width_m);
+                *cell = if coverage::seen(place, width_m) {
+                    rain.at(place, seconds, &active) as f32
+                } else {
+                    f32::NAN
+                };
+            }
+        });
     cells
 }
 
@@ -133,7 +143,10 @@ pub fn write_scene(directory: &Path, config: &SceneConfig) -> Result<SceneFiles,
     let description = describe(config, &rain);
     let (past, future) = (directory.join("past"), directory.join("future"));
     for directory in [&past, &future] {
-        fs::create_dir_all(directory).map_err(|source| Error::Write { path: directory.clone(), source })?;
+        fs::create_dir_all(directory).map_err(|source| Error::Write {
+            path: directory.clone(),
+            source,
+        })?;
     }
     let step_s = i64::from(config.step.seconds());
     for k in (1 - config.past_frames as i64)..=(config.future_frames as i64) {
@@ -142,12 +155,20 @@ pub fn write_scene(directory: &Path, config: &SceneConfig) -> Result<SceneFiles,
         let name = format!("SIMULATED_PrecipRate_00.00_{}.grib2", valid_time.format("%Y%m%d-%H%M%S"));
         let path = if k <= 0 { past.join(name) } else { future.join(name) };
         let cells = frame(&rain, seconds as f64);
-        let bytes = grib2_writer::message(cells.view(), &GRID, valid_time, &description)
-            .map_err(|reason| Error::Encode { path: path.clone(), reason })?;
+        let bytes = grib2_writer::message(cells.view(), &GRID, valid_time, &description).map_err(|reason| Error::Encode {
+            path: path.clone(),
+            reason,
+        })?;
         write_whole(&path, &bytes)?;
     }
     write_whole(&directory.join("SIMULATED.txt"), format!("{description}\n").as_bytes())?;
-    Ok(SceneFiles { past, future, reference_time, step: config.step, description })
+    Ok(SceneFiles {
+        past,
+        future,
+        reference_time,
+        step: config.step,
+        description,
+    })
 }
 
 fn describe(config: &SceneConfig, rain: &Rain) -> String {
@@ -171,7 +192,10 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     written.map_err(|source| {
         // Nothing half written stays; if it cannot be removed either, the first error is the one to tell.
         let _ = fs::remove_file(&aside);
-        Error::Write { path: path.to_owned(), source }
+        Error::Write {
+            path: path.to_owned(),
+            source,
+        }
     })
 }
 
@@ -180,7 +204,11 @@ mod tests {
     use super::*;
 
     fn small(seed: u64) -> SceneConfig {
-        SceneConfig { past_frames: 2, future_frames: 1, ..SceneConfig::new(Seed(seed)) }
+        SceneConfig {
+            past_frames: 2,
+            future_frames: 1,
+            ..SceneConfig::new(Seed(seed))
+        }
     }
 
     fn files(directory: &Path) -> Vec<PathBuf> {
@@ -191,7 +219,11 @@ mod tests {
 
     #[test]
     fn the_same_seed_writes_the_same_bytes_on_one_thread_and_on_many() {
-        let (one, many, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (one, many, other) = (
+            tempfile::tempdir().unwrap(),
+            tempfile::tempdir().unwrap(),
+            tempfile::tempdir().unwrap(),
+        );
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let a = pool.install(|| write_scene(one.path(), &small(7))).unwrap();
         let b = write_scene(many.path(), &small(7)).unwrap();

@@ -66,12 +66,18 @@ impl Rain {
         let heavy = (line.0 + showers) * (0.75 * texture).exp();
         let steady = (line.1 + self.steady(origin, seconds)) * (0.9 * texture).exp();
         let rain = heavy + steady - FAINTEST_MM_H;
-        if rain < FAINTEST_MM_H { 0.0 } else { HEAVIEST_MM_H * (1.0 - (-rain / HEAVIEST_MM_H).exp()) }
+        if rain < FAINTEST_MM_H {
+            0.0
+        } else {
+            HEAVIEST_MM_H * (1.0 - (-rain / HEAVIEST_MM_H).exp())
+        }
     }
 
     /// Showers that may rain within the next moment: those alive at that time.
     pub fn active(&self, seconds: f64) -> Vec<usize> {
-        (0..self.showers.len()).filter(|&k| self.showers[k].strength(seconds) > 0.0).collect()
+        (0..self.showers.len())
+            .filter(|&k| self.showers[k].strength(seconds) > 0.0)
+            .collect()
     }
 
     /// Logarithm of a multiplicative cascade: octaves of equal strength whose lifetimes shrink with their wavelength.
@@ -187,11 +193,18 @@ impl Shower {
     /// From 0 at birth over 1 to 0 at death; it grows faster than it decays.
     fn strength(&self, seconds: f64) -> f64 {
         let age = (seconds - self.born_s) / self.lifetime_s;
-        if (0.0..1.0).contains(&age) { (PI * age.powf(0.75)).sin().powi(2) } else { 0.0 }
+        if (0.0..1.0).contains(&age) {
+            (PI * age.powf(0.75)).sin().powi(2)
+        } else {
+            0.0
+        }
     }
 
     fn rain(&self, origin: [f64; 2], seconds: f64) -> f64 {
-        let (dx, dy) = (origin[0] - self.centre[0] - self.drift[0] * seconds, origin[1] - self.centre[1] - self.drift[1] * seconds);
+        let (dx, dy) = (
+            origin[0] - self.centre[0] - self.drift[0] * seconds,
+            origin[1] - self.centre[1] - self.drift[1] * seconds,
+        );
         if dx.abs().max(dy.abs()) > REACH * self.radius_m * self.stretch {
             return 0.0;
         }
@@ -228,7 +241,10 @@ fn showers(seed: Seed, flow: &Flow, width_m: f64) -> Vec<Shower> {
                     centre[0] + spread * flank.cos() + 16e3 * (pick(0) - 0.5),
                     centre[1] + spread * flank.sin() + 16e3 * (pick(1) - 0.5),
                 ],
-                drift: [right * v / speed + 2.0 * (pick(3) - 0.5), -right * u / speed + 2.0 * (pick(4) - 0.5)],
+                drift: [
+                    right * v / speed + 2.0 * (pick(3) - 0.5),
+                    -right * u / speed + 2.0 * (pick(4) - 0.5),
+                ],
                 radius_m: 2.2e3 + 4.5e3 * pick(5) * (0.4 + strong),
                 stretch: 1.0 + 0.5 * pick(6),
                 direction: PI * pick(7),

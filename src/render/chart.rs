@@ -52,7 +52,11 @@ impl Chart {
             escape(&self.title),
             escape(&self.in_words())
         );
-        let unit = if self.unit.is_empty() { String::new() } else { format!(" ({})", self.unit) };
+        let unit = if self.unit.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", self.unit)
+        };
         let _ = write!(
             svg,
             "<text x=\"{LEFT}\" y=\"18\" font-size=\"14\" font-weight=\"600\" fill=\"var(--ink, #1c242c)\">{}{}</text>",
@@ -125,7 +129,12 @@ impl Chart {
         let mut ends = Vec::new();
         for (k, series) in self.series.iter().enumerate() {
             let colour = colour(&series.name, k);
-            let dash = ["", " stroke-dasharray=\"7 3\"", " stroke-dasharray=\"2 3\"", " stroke-dasharray=\"9 3 2 3\""][k % 4];
+            let dash = [
+                "",
+                " stroke-dasharray=\"7 3\"",
+                " stroke-dasharray=\"2 3\"",
+                " stroke-dasharray=\"9 3 2 3\"",
+            ][k % 4];
             let width = if series.name == "blend" { 3.0 } else { 1.8 };
             for part in series.points.split(|p| !p.1.is_finite()) {
                 let path: Vec<String> = part.iter().map(|p| format!("{:.1},{:.1}", axes.x(p.0), axes.y(p.1))).collect();
@@ -355,6 +364,9 @@ mod tests {
     fn ticks_are_round_numbers() {
         assert_eq!(ticks(0.0, 1.0, 5), [0.0, 0.2, 0.4, 0.600_000_000_000_000_1, 0.8, 1.0]);
         assert_eq!(lead_ticks(5.0, 60.0), [10.0, 20.0, 30.0, 40.0, 50.0, 60.0]);
-        assert_eq!((number(0.6000000000000001), number(-0.25), number(f64::NAN)), ("0.6".into(), "−0.25".into(), "–".into()));
+        assert_eq!(
+            (number(0.6000000000000001), number(-0.25), number(f64::NAN)),
+            ("0.6".into(), "−0.25".into(), "–".into())
+        );
     }
 }

@@ -40,7 +40,11 @@ pub fn graticule(grid: &Grid) -> Vec<Line> {
             let points: Vec<(f64, f64)> = (0..POINTS)
                 .filter_map(|p| {
                     let along = from + (to - from) * p as f64 / (POINTS - 1) as f64;
-                    if meridian { place(grid, value, along) } else { place(grid, along, value) }
+                    if meridian {
+                        place(grid, value, along)
+                    } else {
+                        place(grid, along, value)
+                    }
                 })
                 .collect();
             if points.len() < 2 {
@@ -62,7 +66,11 @@ pub fn scale_bar(grid: &Grid) -> (f64, String) {
     let width_m = grid.spacing_m().1 * grid.x.count as f64;
     let wanted = width_m / 5.0;
     let power = 10f64.powf(wanted.log10().floor());
-    let metres = [5.0, 2.0, 1.0].into_iter().map(|f| f * power).find(|m| *m <= wanted).unwrap_or(power);
+    let metres = [5.0, 2.0, 1.0]
+        .into_iter()
+        .map(|f| f * power)
+        .find(|m| *m <= wanted)
+        .unwrap_or(power);
     let label = if metres >= 1000.0 {
         format!("{} km", metres / 1000.0)
     } else {
@@ -118,7 +126,10 @@ fn place(grid: &Grid, longitude: f64, latitude: f64) -> Option<(f64, f64)> {
 
 /// Where a line crosses the lower edge (a meridian) or the left edge (a parallel) inside the picture.
 fn crossing(points: &[(f64, f64)], meridian: bool) -> Option<f64> {
-    let turned: Vec<(f64, f64)> = points.iter().map(|(r, d)| if meridian { (*d - 1.0, *r) } else { (*r, *d) }).collect();
+    let turned: Vec<(f64, f64)> = points
+        .iter()
+        .map(|(r, d)| if meridian { (*d - 1.0, *r) } else { (*r, *d) })
+        .collect();
     turned.windows(2).find_map(|pair| {
         let ((a, at), (b, next)) = (pair[0], pair[1]);
         if a.signum() == b.signum() || a == b {
@@ -130,7 +141,11 @@ fn crossing(points: &[(f64, f64)], meridian: bool) -> Option<f64> {
 }
 
 fn label(value: f64, meridian: bool, step: f64) -> String {
-    let value = if meridian { (value + 540.0).rem_euclid(360.0) - 180.0 } else { value };
+    let value = if meridian {
+        (value + 540.0).rem_euclid(360.0) - 180.0
+    } else {
+        value
+    };
     let decimals = if step < 0.1 { 2 } else { usize::from(step < 1.0) };
     let side = match (meridian, value) {
         (_, v) if v.abs() < step / 2.0 => "",
@@ -172,8 +187,14 @@ mod tests {
     #[test]
     fn the_antimeridian_and_the_other_hemispheres_have_their_names() {
         let labels: Vec<String> = graticule(&degrees(-2.0, 177.5)).into_iter().map(|l| l.label).collect();
-        assert!(labels.contains(&"178°E".to_owned()) && labels.contains(&"178°W".to_owned()), "{labels:?}");
-        assert!(labels.contains(&"1°S".to_owned()) && labels.contains(&"0°".to_owned()), "{labels:?}");
+        assert!(
+            labels.contains(&"178°E".to_owned()) && labels.contains(&"178°W".to_owned()),
+            "{labels:?}"
+        );
+        assert!(
+            labels.contains(&"1°S".to_owned()) && labels.contains(&"0°".to_owned()),
+            "{labels:?}"
+        );
     }
 
     #[test]

@@ -37,7 +37,11 @@ impl Raster {
                 .iter()
                 .filter(|v| !v.is_nan())
                 .fold((0.0_f64, 0), |(sum, count), v| (sum + f64::from(*v), count + 1));
-            if 2 * count < block.len() { f32::NAN } else { (sum / f64::from(count as u32)) as f32 }
+            if 2 * count < block.len() {
+                f32::NAN
+            } else {
+                (sum / f64::from(count as u32)) as f32
+            }
         });
         Self { values, factor }
     }

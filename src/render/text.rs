@@ -43,7 +43,9 @@ impl Canvas {
 
     /// Mixes `colour` into a point; nothing outside the canvas.
     pub fn mix(&mut self, x: i64, y: i64, colour: Colour, share: f32) {
-        let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else { return };
+        let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else {
+            return;
+        };
         if x >= self.width || y >= self.height {
             return;
         }
@@ -73,7 +75,12 @@ impl Canvas {
             let Some(outline) = font.outline_glyph(glyph) else { continue };
             let corner = outline.px_bounds().min;
             outline.draw(|column, row, coverage| {
-                self.mix(corner.x as i64 + i64::from(column), corner.y as i64 + i64::from(row), style.colour, coverage);
+                self.mix(
+                    corner.x as i64 + i64::from(column),
+                    corner.y as i64 + i64::from(row),
+                    style.colour,
+                    coverage,
+                );
             });
         }
     }

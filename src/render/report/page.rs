@@ -52,11 +52,24 @@ fn heading(report: &ReportBuilder, title: &str, provenance: &Provenance) -> Stri
     } else {
         ("real", "Real observations")
     };
-    let reach = report.frames.last().map_or_else(String::new, |last| format!(" to {}", last.lead_time));
+    let reach = report
+        .frames
+        .last()
+        .map_or_else(String::new, |last| format!(" to {}", last.lead_time));
     let (ny, nx) = head.grid.shape();
     let (dy, dx) = head.grid.spacing_m();
-    let size = |m: f64| if m >= 1000.0 { format!("{} km", number((m / 10.0).round() / 100.0)) } else { format!("{m:.0} m") };
-    let cell = if (dy - dx).abs() < 0.01 * dx { size(dx) } else { format!("{} x {}", size(dy), size(dx)) };
+    let size = |m: f64| {
+        if m >= 1000.0 {
+            format!("{} km", number((m / 10.0).round() / 100.0))
+        } else {
+            format!("{m:.0} m")
+        }
+    };
+    let cell = if (dy - dx).abs() < 0.01 * dx {
+        size(dx)
+    } else {
+        format!("{} x {}", size(dy), size(dx))
+    };
     format!(
         "<header><p class=\"badge {kind}\">{label}</p><h1>{}</h1><p class=\"when\">from <time datetime=\"{}\">{}</time>{reach}</p>\
          <p class=\"what\">{} <span>Grid {ny} x {nx} cells of {cell} · {}</span></p></header>",
@@ -109,12 +122,20 @@ fn trust(report: &ReportBuilder) -> String {
          <div class=\"scroll\"><table class=\"findings\"><thead><tr><th scope=\"col\">Forecast</th><th scope=\"col\">Check</th>",
     );
     for (k, frame) in report.frames.iter().enumerate() {
-        let _ = write!(html, "<th scope=\"col\" data-lead=\"{k}\">+{}</th>", number(frame.lead_time.minutes()));
+        let _ = write!(
+            html,
+            "<th scope=\"col\" data-lead=\"{k}\">+{}</th>",
+            number(frame.lead_time.minutes())
+        );
     }
     html += "</tr></thead><tbody>";
     let mut before = "";
     for (subject, check) in &rows {
-        let name = if *subject == before { String::new() } else { viewer::spoken(subject) };
+        let name = if *subject == before {
+            String::new()
+        } else {
+            viewer::spoken(subject)
+        };
         let class = if *subject == before { "" } else { " class=\"new\"" };
         before = subject;
         let _ = write!(
@@ -137,7 +158,11 @@ fn trust(report: &ReportBuilder) -> String {
                 escape(&found.unit),
                 escape(&found.threshold),
                 viewer::sign(found.verdict),
-                if found.value.is_nan() { String::new() } else { escape(&brief(found.value)) }
+                if found.value.is_nan() {
+                    String::new()
+                } else {
+                    escape(&brief(found.value))
+                }
             );
         }
         html += "</tr>";
@@ -201,7 +226,11 @@ fn weights(report: &ReportBuilder) -> String {
     };
     let mut table = String::from("<table class=\"numbers\"><thead><tr><th scope=\"col\">Weight</th>");
     for (k, frame) in report.frames.iter().enumerate() {
-        let _ = write!(table, "<th scope=\"col\" data-lead=\"{k}\">+{}</th>", number(frame.lead_time.minutes()));
+        let _ = write!(
+            table,
+            "<th scope=\"col\" data-lead=\"{k}\">+{}</th>",
+            number(frame.lead_time.minutes())
+        );
     }
     table += "</tr></thead><tbody>";
     for name in &names {
@@ -279,7 +308,11 @@ fn one_score(name: &str, scores: &[&Score]) -> String {
         for lead in &leads {
             let value = at(component, *lead).map_or(f64::NAN, |s| s.value);
             let best = best_of(scores, *lead).is_some_and(|b| (b - value).abs() < 5e-4);
-            let shown = if value.is_nan() { "–".to_owned() } else { format!("{value:.3}").replace('-', "−") };
+            let shown = if value.is_nan() {
+                "–".to_owned()
+            } else {
+                format!("{value:.3}").replace('-', "−")
+            };
             let _ = write!(table, "<td{}>{shown}</td>", if best { " class=\"best\"" } else { "" });
         }
         table += "</tr>";

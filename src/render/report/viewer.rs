@@ -58,7 +58,9 @@ pub(super) fn sign(verdict: Verdict) -> &'static str {
 pub(super) fn spoken(name: &str) -> String {
     let text = name.replace('_', " ");
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Panels in their order: identifier and heading.
@@ -196,9 +198,15 @@ fn overlay(lines: &[Line], grid: &Grid, aspect: f64) -> String {
          preserveAspectRatio=\"none\">"
     );
     for line in lines {
-        let points: Vec<String> = line.points.iter().map(|(r, d)| format!("{:.1},{:.1}", r * WIDTH, d * height)).collect();
+        let points: Vec<String> = line
+            .points
+            .iter()
+            .map(|(r, d)| format!("{:.1},{:.1}", r * WIDTH, d * height))
+            .collect();
         let _ = write!(svg, "<polyline points=\"{}\"/>", points.join(" "));
-        let Some(edge) = line.at_edge.filter(|e| (0.04..0.96).contains(e)) else { continue };
+        let Some(edge) = line.at_edge.filter(|e| (0.04..0.96).contains(e)) else {
+            continue;
+        };
         let (x, y) = if line.meridian {
             (edge * WIDTH + 6.0, height - 10.0)
         } else {
@@ -223,7 +231,12 @@ pub(super) fn data(report: &ReportBuilder) -> String {
     let in_page: Vec<usize> = report
         .frames
         .first()
-        .map(|frame| panels.iter().filter_map(|(id, _)| shown(report, frame, id, first_threshold).0).collect())
+        .map(|frame| {
+            panels
+                .iter()
+                .filter_map(|(id, _)| shown(report, frame, id, first_threshold).0)
+                .collect()
+        })
         .unwrap_or_default();
     let leads: Vec<Value> = report
         .frames
@@ -262,7 +275,11 @@ pub(super) fn data(report: &ReportBuilder) -> String {
 }
 
 fn finding(finding: &Finding) -> Value {
-    let value = if finding.value.is_nan() { String::new() } else { format!("{} {}", number(finding.value), finding.unit) };
+    let value = if finding.value.is_nan() {
+        String::new()
+    } else {
+        format!("{} {}", number(finding.value), finding.unit)
+    };
     json!({
         "check": spoken(&finding.check),
         "subject": spoken(&finding.subject),
