@@ -1,36 +1,87 @@
 //! The words that a person types: commands, options and what they do.
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context, Result, ensure};
-use clap::{Parser, Subcommand};
-use nowblend::{forecast::ForecasterConfig, ingest, train::TrainRunConfig};
-use nowblend_field::{Analysis, LeadTime, Run as _, Seed};
+use anyhow::{Context, Result, bail, ensure};
+use chrono::{DateTime, NaiveDateTime, Utc};
+use clap::{Args, Parser, Subcommand};
+use nowblend::{
+    bulletin::{self, Request},
+    config::{self, Config, DEFAULT_TOML},
+    demo,
+    forecast::{self, Lead, Output},
+    hindcast,
+    ingest::{Archive, IngestConfig},
+    store,
+    train::TrainRunConfig,
+    verify,
+};
+use nowblend_field::{Notice, ReferenceTime, Seed};
 use serde::Deserialize;
 
-/// Rain forecasts for the next minutes to hours from radar: extrapolation beside a learned model, blended by lead time.
+/// Rain forecasts for the next minutes to hours from radar: extrapolation, a learned model and a shallow-water core, blended by lead time
+/// and checked against what is physically possible.
 #[derive(Debug, Parser)]
 #[command(name = "nowblend", version, propagate_version = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Number of threads; all cores if not given. The forecast does not depend on it.
+    /// Number of threads; all cores if not given. No result depends on it.
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Makes a forecast from the newest frames of a radar file and prints a line of JSON for each lead time.
-    Forecast {
-        /// A CF NetCDF radar file.
-        source: PathBuf,
-        /// A TOML file that says who forecasts; `configs/default.toml` if not given.
-        #[arg(short, long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// Where random numbers start; the same seed gives the same forecast.
-        #[arg(long, default_value_t = 0)]
+    /// Simulates a rainy scene as radar files and forecasts it, from ingest to report; needs no download.
+    Demo {
+        /// Folder for everything; open `report.html` in it.
+        #[arg(default_value = "demo")]
+        folder: PathBuf,
+        /// Which scene; the same seed gives the same files.
+        #[arg(long, default_value_t = 1)]
         seed: u64,
+    },
+    /// Tells what radar files hold: a line of JSON for each frame, gaps and oddities on standard error.
+    Ingest {
+        #[command(flatten)]
+        source: Source,
+    },
+    /// Makes a forecast with maps and report, and prints a line of JSON for each lead time.
+    Forecast {
+        #[command(flatten)]
+        source: Source,
+        /// Folder for `forecast.nc`, `report.html` and the maps.
+        #[arg(short, long, value_name = "FOLDER", default_value = "forecast")]
+        output: PathBuf,
+        /// When the forecast starts, UTC, such as 2017-01-31T10:00; the newest complete frame if not given. Nothing later is read.
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        reference_time: Option<ReferenceTime>,
+        /// Radar files of what came afterwards, to score the forecast by: a file, a directory or a pattern.
+        #[arg(long, value_name = "SOURCE")]
+        truth: Option<String>,
+        /// Where random numbers start; the same seed gives the same forecast. That of the configuration if not given.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// Forecasts the past from many starts without looking ahead, and scores every component; a run that was stopped goes on.
+    Hindcast {
+        /// A TOML file such as `configs/hindcast_validation.toml`.
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Scores a stored forecast against radar files.
+    Verify {
+        /// A `forecast.nc` that this program wrote.
+        forecast: PathBuf,
+        #[command(flatten)]
+        source: Source,
+        /// Prints JSON instead of a table.
+        #[arg(long)]
+        json: bool,
     },
     /// Trains the network on radar files, with checkpoints; a run that was stopped resumes.
     Train {
@@ -44,21 +95,38 @@ enum Command {
         #[arg(long)]
         fresh: bool,
     },
+    /// Prints every key of the configuration with its unit, meaning and default, or a file of yours with all keys filled in.
+    Config {
+        /// A TOML file that says only what differs.
+        file: Option<PathBuf>,
+    },
 }
 
-/// What a forecast is made of, as a file says it.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ForecastFile {
-    forecast: ForecastSection,
+/// Where radar files are, and how they are read.
+#[derive(Debug, Args)]
+struct Source {
+    /// Radar files: a file, a directory or a pattern such as 'radar/*.grib2'; that of the configuration if not given.
+    source: Option<String>,
+    /// A TOML file that says what differs from the default; `nowblend config` prints every key.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ForecastSection {
-    lead_step_min: u32,
-    lead_count: usize,
-    forecaster: ForecasterConfig,
+impl Source {
+    fn config(&self) -> Result<Config> {
+        let mut config = match &self.config {
+            Some(path) => config::read(path)?,
+            None => Config::default(),
+        };
+        if let Some(source) = &self.source {
+            config.ingest.source.clone_from(source);
+        }
+        ensure!(
+            !config.ingest.source.is_empty(),
+            "no radar files are given\nhint: name a file, a directory or a pattern, or set `source` under [ingest] in the configuration"
+        );
+        Ok(config)
+    }
 }
 
 /// Keys of a training file.
@@ -68,77 +136,174 @@ struct TrainFile {
     train: TrainRunConfig,
 }
 
+/// Keys of a hindcast file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HindcastFile {
+    hindcast: hindcast::HindcastConfig,
+}
+
 impl Cli {
     /// Does what was asked.
     pub fn run(&self) -> Result<()> {
         if let Some(threads) = self.threads {
+            ensure!(threads > 0, "`--threads` is 0, expected at least 1");
             rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)
                 .build_global()
                 .context("setting the number of threads")?;
         }
         match &self.command {
-            Command::Forecast { source, config, seed } => forecast(source, config.as_deref(), Seed(*seed)),
+            Command::Demo { folder, seed } => demonstrate(folder, Seed(*seed)),
+            Command::Ingest { source } => inventory(&source.config()?.ingest),
+            Command::Forecast {
+                source,
+                output,
+                reference_time,
+                truth,
+                seed,
+            } => {
+                let mut config = source.config()?;
+                if let Some(seed) = seed {
+                    config.forecast.seed = Seed(*seed);
+                }
+                forecast(&config, output, *reference_time, truth.as_deref())
+            }
+            Command::Hindcast { config } => replay(config),
+            Command::Verify { forecast, source, json } => score(&source.config()?, forecast, *json),
             Command::Train { config, seed, fresh } => {
-                let file: TrainFile = read(config)?;
+                let file: TrainFile = config::read(config)?;
                 println!("{}", nowblend::train::run(&file.train, Seed(*seed), *fresh)?.display());
+                Ok(())
+            }
+            Command::Config { file } => {
+                match file {
+                    Some(path) => print!("{}", config::read::<Config>(path)?.to_toml()),
+                    None => print!("{DEFAULT_TOML}"),
+                }
                 Ok(())
             }
         }
     }
 }
 
-fn forecast(source: &std::path::Path, config: Option<&std::path::Path>, seed: Seed) -> Result<()> {
-    let file: ForecastFile = match config {
-        Some(path) => read(path)?,
-        None => toml::from_str(include_str!("../configs/default.toml")).context("reading the default configuration")?,
-    };
-    let section = file.forecast;
-    ensure!(
-        section.lead_step_min > 0 && section.lead_count > 0,
-        "`lead_step_min` and `lead_count` must be at least 1"
-    );
-    let (observed, absurd) = ingest::netcdf::read(source)?;
-    if absurd > 0 {
-        eprintln!(
-            "limited: {}: {absurd} values without meaning count as not observed",
-            source.display()
-        );
+fn demonstrate(folder: &Path, seed: Seed) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("making folder `{}`", folder.display()))?;
+    let made = demo::run(folder, seed, &mut Lines {})?;
+    eprintln!("{}", made.scene.description);
+    tell(&made.bulletin);
+    Ok(())
+}
+
+fn inventory(ingest: &IngestConfig) -> Result<()> {
+    let archive = Archive::open(ingest)?;
+    tell_notices(archive.notices());
+    eprintln!("grid: {}", archive.grid());
+    if let Some(step) = archive.step() {
+        eprintln!("step: {} min, {} frames", step.minutes(), archive.times().len());
     }
-    let blend = section.forecaster.build_blend()?;
-    let names = blend.component_names();
-    let analysis = Analysis::new(observed);
-    let lead_times = LeadTime::every(LeadTime::from_minutes(section.lead_step_min), section.lead_count);
-    let mut run = blend.start_parts(&analysis, &lead_times, seed)?;
-    while let Some(parts) = run.next_parts()? {
-        let lead_time = parts.blended.lead_time;
-        let rain = parts.blended.mean().context("the blend gives no rain")?;
+    for valid_time in archive.times() {
+        let Some(rain) = archive.frame(*valid_time)? else { continue };
         let known: Vec<f32> = rain.iter().copied().filter(|r| !r.is_nan()).collect();
-        let share = |threshold: f32| known.iter().filter(|r| **r >= threshold).count() as f64 / known.len().max(1) as f64;
-        let weights: serde_json::Map<String, serde_json::Value> = names
-            .iter()
-            .zip(&parts.weights)
-            .map(|(name, weight)| ((*name).to_owned(), serde_json::json!(weight)))
-            .collect();
         let line = serde_json::json!({
-            "valid_time": (analysis.reference_time() + lead_time).to_rfc3339(),
-            "lead_min": lead_time.minutes(),
+            "valid_time": valid_time.to_rfc3339(),
             "observed_share": known.len() as f64 / rain.len() as f64,
+            "wet_share": known.iter().filter(|r| **r >= 0.1).count() as f64 / known.len().max(1) as f64,
+            "mean_mm_h": known.iter().map(|r| f64::from(*r)).sum::<f64>() / known.len().max(1) as f64,
+            "max_mm_h": known.iter().copied().fold(0.0, f32::max),
+        });
+        println!("{line}");
+    }
+    Ok(())
+}
+
+fn forecast(config: &Config, output: &Path, reference_time: Option<ReferenceTime>, truth: Option<&str>) -> Result<()> {
+    let archive = Archive::open(&config.ingest)?;
+    tell_notices(archive.notices());
+    let truth = truth
+        .map(|source| {
+            Archive::open(&IngestConfig {
+                source: source.to_owned(),
+                ..config.ingest.clone()
+            })
+        })
+        .transpose()?;
+    let request = Request {
+        archive: &archive,
+        reference_time,
+        truth: truth.as_ref(),
+        folder: output,
+        simulated: None,
+    };
+    tell(&bulletin::make(config, &request, &mut Lines {})?);
+    Ok(())
+}
+
+fn replay(path: &Path) -> Result<()> {
+    let file: HindcastFile = config::read(path)?;
+    let made = hindcast::run(&file.hindcast)?;
+    println!("{}", made.text());
+    Ok(())
+}
+
+fn score(config: &Config, path: &Path, json: bool) -> Result<()> {
+    let archive = Archive::open(&config.ingest)?;
+    let stored = store::read(path)?;
+    let event = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+    let case = verify::stored(&stored, &event, &archive, &config.verify)?;
+    let scorecard = bulletin::scorecard(config, &case)?;
+    println!("{}", if json { scorecard.json() } else { scorecard.text() });
+    Ok(())
+}
+
+/// Prints a line of JSON for each lead time on standard output.
+struct Lines {}
+
+impl Output for Lines {
+    fn take(&mut self, lead: &Lead<'_>) -> Result<(), forecast::Error> {
+        let rain = lead.blend.mean();
+        let known: Vec<f32> = rain.iter().flatten().copied().filter(|r| !r.is_nan()).collect();
+        let cells = rain.as_ref().map_or(0, ndarray::ArrayBase::len).max(1);
+        let share = |threshold: f32| known.iter().filter(|r| **r >= threshold).count() as f64 / known.len().max(1) as f64;
+        let weights: serde_json::Map<String, serde_json::Value> =
+            lead.components.iter().map(|c| (c.name.to_owned(), serde_json::json!(c.weight))).collect();
+        let line = serde_json::json!({
+            "valid_time": lead.valid_time.to_rfc3339(),
+            "lead_min": lead.lead_time.minutes(),
+            "known_share": known.len() as f64 / cells as f64,
             "mean_mm_h": known.iter().map(|r| f64::from(*r)).sum::<f64>() / known.len().max(1) as f64,
             "max_mm_h": known.iter().copied().fold(0.0, f32::max),
             "share_at_or_above_0p1_mm_h": share(0.1),
             "share_at_or_above_1_mm_h": share(1.0),
             "weights": weights,
+            "trust": lead.trust,
         });
         println!("{line}");
+        Ok(())
     }
-    for notice in run.notices() {
-        eprintln!("{notice}");
-    }
-    Ok(())
 }
 
-fn read<T: serde::de::DeserializeOwned>(path: &std::path::Path) -> Result<T> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("reading `{}`", path.display()))?;
-    toml::from_str(&text).with_context(|| format!("configuration `{}`", path.display()))
+/// Says what was made and what to mind.
+fn tell(made: &bulletin::Bulletin) {
+    tell_notices(&made.notices);
+    for file in &made.files {
+        eprintln!("wrote {}", file.display());
+    }
+}
+
+fn tell_notices(notices: &[Notice]) {
+    for notice in notices {
+        eprintln!("{notice}");
+    }
+}
+
+/// A moment in UTC: `2017-01-31T10:00`, with or without seconds and `Z`.
+fn moment(text: &str) -> Result<DateTime<Utc>> {
+    let plain = text.trim_end_matches('Z').replace(' ', "T");
+    for format in ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y%m%d%H%M"] {
+        if let Ok(time) = NaiveDateTime::parse_from_str(&plain, format) {
+            return Ok(time.and_utc());
+        }
+    }
+    bail!("`{text}` is no time, expected one such as 2017-01-31T10:00")
 }

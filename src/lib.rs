@@ -3,12 +3,16 @@
 //! The vocabulary lives in `nowblend_field`; physics and the network in crates of their own.
 
 pub mod blend;
+pub mod bulletin;
 pub mod check;
+pub mod config;
 pub mod demo;
 pub mod forecast;
+pub mod hindcast;
 pub mod ingest;
 pub mod nowcast;
 pub mod progress;
 pub mod render;
 pub mod store;
 pub mod train;
+pub mod verify;

@@ -1,9 +1,17 @@
-//! Where real data lie, and how a test says that they are not here.
+//! Where real data lie, how a test says that they are not here, and what stories need: radar files to order, and the program itself.
 
-use std::path::PathBuf;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+use ndarray::Array2;
+use nowblend::store::{Header, Product, Provenance, Writer};
+use nowblend_field::{Grid, LeadTime, Seed};
 
 /// The folder of real data: `NOWBLEND_DATA`, or `../shared/data` beside the project. Says in one line why a test is skipped where neither is there.
-#[allow(dead_code, reason = "stories that need no real data leave it unused")]
 pub fn data(test: &str) -> Option<PathBuf> {
     let given = std::env::var_os("NOWBLEND_DATA").map(PathBuf::from);
     let folder = given.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"));
@@ -15,4 +23,89 @@ pub fn data(test: &str) -> Option<PathBuf> {
         folder.display()
     );
     None
+}
+
+/// When every story's radar starts.
+pub fn start() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2020, 7, 1, 12, 0, 0).unwrap()
+}
+
+/// Writes one radar frame as a CF NetCDF file, `minutes` after [`start`].
+pub fn write_frame(folder: &Path, grid: &Grid, minutes: i64, rain: &Array2<f32>) -> PathBuf {
+    let valid_time = start() + TimeDelta::minutes(minutes);
+    let path = folder.join(format!("radar_{}.nc", valid_time.format("%Y%m%d%H%M")));
+    let lead_time = LeadTime::from_minutes(5);
+    let header = Header {
+        title: "radar frame of a story".into(),
+        institution: "nowblend tests".into(),
+        grid: grid.clone(),
+        reference_time: valid_time - TimeDelta::minutes(5),
+        lead_times: vec![lead_time],
+        products: vec![Product::rainfall_rate()],
+        lon_lat: false,
+        provenance: Provenance {
+            config_toml: String::new(),
+            seed: Seed(0),
+            version: String::new(),
+            commit: None,
+            inputs: Vec::new(),
+            references: Vec::new(),
+            notices: Vec::new(),
+        },
+    };
+    let mut writer = Writer::create(&path, header).unwrap();
+    writer.push(lead_time, "rainfall_rate", rain.view()).unwrap();
+    writer.finish().unwrap();
+    path
+}
+
+/// What the program said.
+pub struct Said {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    /// Whether it ended well.
+    pub fn ok(&self) -> bool {
+        self.code == Some(0)
+    }
+
+    /// Fails unless the program refused in words that hold all of `parts`, without a panic.
+    #[track_caller]
+    pub fn refuses(&self, parts: &[&str]) {
+        assert!(!self.ok(), "it should have refused: {}", self.err);
+        assert!(self.code.is_some_and(|c| c != 101), "it panicked: {}", self.err);
+        for part in parts {
+            assert!(self.err.contains(part), "`{part}` is not in: {}", self.err);
+        }
+    }
+}
+
+/// Runs the program in `folder`.
+pub fn nowblend(folder: &Path, arguments: &[&str]) -> Said {
+    let output = Command::new(env!("CARGO_BIN_EXE_nowblend"))
+        .current_dir(folder)
+        .args(arguments)
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .unwrap();
+    Said {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Names of the files in a folder, which may not be there.
+pub fn files(folder: &Path) -> BTreeSet<String> {
+    std::fs::read_dir(folder).map_or_else(
+        |_| BTreeSet::new(),
+        |entries| {
+            entries
+                .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+                .collect()
+        },
+    )
 }

@@ -9,6 +9,7 @@ mod flow;
 mod grib2_writer;
 mod noise;
 mod rain;
+mod run;
 
 use std::{
     fs,
@@ -22,8 +23,11 @@ use rayon::prelude::*;
 
 pub use flow::Flow;
 pub use rain::Rain;
+pub use run::{DEMO_TOML, Demo, run};
 
 use grib2_writer::GridInMicrodegrees;
+
+use crate::store;
 
 /// Rows and columns of the map.
 const CELLS: u32 = 320;
@@ -91,6 +95,9 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file cannot be written whole.
+    #[error(transparent)]
+    Store(#[from] store::Error),
     /// The GRIB2 encoder refused a field.
     #[error("encoding `{path}` as GRIB2: {reason}")]
     Encode {
@@ -159,9 +166,9 @@ pub fn write_scene(directory: &Path, config: &SceneConfig) -> Result<SceneFiles,
             path: path.clone(),
             reason,
         })?;
-        write_whole(&path, &bytes)?;
+        store::write_whole(&path, &bytes)?;
     }
-    write_whole(&directory.join("SIMULATED.txt"), format!("{description}\n").as_bytes())?;
+    store::write_whole(&directory.join("SIMULATED.txt"), format!("{description}\n").as_bytes())?;
     Ok(SceneFiles {
         past,
         future,
@@ -183,20 +190,6 @@ fn describe(config: &SceneConfig, rain: &Rain) -> String {
         config.past_frames,
         config.future_frames
     )
-}
-
-/// Writes beside the final name, then renames.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let aside = path.with_extension("part");
-    let written = fs::write(&aside, bytes).and_then(|()| fs::rename(&aside, path));
-    written.map_err(|source| {
-        // Nothing half written stays; if it cannot be removed either, the first error is the one to tell.
-        let _ = fs::remove_file(&aside);
-        Error::Write {
-            path: path.to_owned(),
-            source,
-        }
-    })
 }
 
 #[cfg(test)]

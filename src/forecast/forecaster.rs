@@ -46,6 +46,28 @@ pub struct BlendConfig {
     pub combining: Combining,
 }
 
+impl Default for ForecasterConfig {
+    /// The blend that the program makes when nobody says otherwise.
+    fn default() -> Self {
+        let curve = |from, to| WeightCurve::Linear {
+            start_min: 5.0,
+            end_min: 30.0,
+            from,
+            to,
+        };
+        Self::Blend(BlendConfig {
+            name: blend_name(),
+            of: vec![
+                Self::Extrapolation(ExtrapolationConfig::default()),
+                Self::NowcastNet(NowcastNetConfig::default()),
+            ],
+            weights: BTreeMap::from([("extrapolation".to_owned(), curve(0.6, 0.1)), ("nowcast_net".to_owned(), curve(0.4, 0.9))]),
+            hand_over: None,
+            combining: Combining::default(),
+        })
+    }
+}
+
 fn blend_name() -> String {
     "blend".to_owned()
 }

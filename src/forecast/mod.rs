@@ -1,10 +1,16 @@
-//! One forecast from start to end: who forecasts, and what comes of it lead by lead.
+//! One forecast from start to end: who forecasts, what comes of it lead by lead, and where it goes.
 
+mod config;
 mod forecaster;
+mod run;
+mod to_netcdf;
 
+pub use config::ForecastConfig;
 pub use forecaster::{BlendConfig, ForecasterConfig};
+pub use run::{Closing, Component, Lead, Output, run};
+pub use to_netcdf::ToNetcdf;
 
-/// A forecast that cannot be set up.
+/// A forecast that cannot be set up, made or kept.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -14,4 +20,28 @@ pub enum Error {
     /// The network cannot be built.
     #[error(transparent)]
     Network(#[from] nowblend_ml::Error),
+    /// A forecaster failed and none was left to carry on.
+    #[error(transparent)]
+    Field(#[from] nowblend_field::Error),
+    /// The forecast cannot be kept.
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
+    /// An output failed.
+    #[error("{what}: {source}")]
+    Output {
+        /// Which output.
+        what: &'static str,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A key is out of its bounds.
+    #[error("`{key}` is {found}, expected {expected}")]
+    Config {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// The bounds in words.
+        expected: &'static str,
+    },
 }

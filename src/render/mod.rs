@@ -11,8 +11,12 @@ mod png;
 pub mod raster;
 pub mod report;
 mod text;
+mod to_maps;
+mod to_report;
 
 pub use colour::Scale;
 pub use error::Error;
 pub use map::{Labels, map};
 pub use report::{Finding, LeadView, ReportBuilder, ReportHead, Score, Verdict};
+pub use to_maps::{MapsConfig, ToMaps};
+pub use to_report::ToReport;

@@ -11,6 +11,7 @@ use nowblend_field::Grid;
 use super::{
     Header, Packing, Product,
     chunks::{LEVEL, Tiled},
+    wkt::wkt,
 };
 
 /// Texts beyond this go into strings of variable length, for an attribute of fixed length ends at 64 KiB.
@@ -171,7 +172,7 @@ fn map(file: &mut NcFileBuilder, header: &Header) -> Result<(), NcError> {
     let projection = &header.grid.projection;
     let variable = file.add_variable::<i32>("crs", &[])?;
     file.write_variable(variable, &[0])?;
-    texts(file, variable, &[("proj4", projection.definition())])
+    texts(file, variable, &[("crs_wkt", &wkt(projection)), ("proj4", projection.definition())])
 }
 
 fn coordinate(grid: &Grid, axis: &'static str) -> [(&'static str, &'static str); 4] {

@@ -9,6 +9,7 @@ mod product;
 mod provenance;
 mod reader;
 mod whole;
+mod wkt;
 mod writer;
 
 pub use error::Error;

@@ -1,3 +1,6 @@
 //! One story a file.
 
+mod bad_input;
 mod contract;
+mod demo;
+mod forecast;

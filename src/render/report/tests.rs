@@ -156,5 +156,5 @@ fn a_field_of_another_shape_is_refused_by_name() {
         findings: Vec::new(),
     };
     let message = report.add_lead(&view).unwrap_err().to_string();
-    assert!(message.contains("extrapolation") && message.contains("[40, 50]"), "{message}");
+    assert!(message.contains("extrapolation") && message.contains("(40, 50)"), "{message}");
 }

@@ -1,0 +1,119 @@
+//! One run in one file: every key has a default, a file says only what differs, and a key that nobody knows is refused by name.
+
+use std::path::{Path, PathBuf};
+
+use nowblend_field::motion::LucasKanade;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{check::CheckConfig, forecast::ForecastConfig, ingest::IngestConfig, render::MapsConfig, verify::MetricsConfig};
+
+/// The default configuration as a file that explains itself; a test keeps it equal to the code.
+pub const DEFAULT_TOML: &str = include_str!("../configs/default.toml");
+
+/// All keys of a forecast.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where observed rain comes from.
+    pub ingest: IngestConfig,
+    /// How the motion of the rain is estimated.
+    pub motion: LucasKanade,
+    /// Who forecasts, how far, and what is kept.
+    pub forecast: ForecastConfig,
+    /// What the forecast is held against.
+    pub check: CheckConfig,
+    /// Pictures.
+    pub maps: MapsConfig,
+    /// Scores, where the truth is known.
+    pub verify: MetricsConfig,
+}
+
+/// A configuration that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("reading configuration `{}`: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is no TOML, or has a key or value that nobody knows.
+    #[error("configuration `{}`: {reason}\nhint: `nowblend config` prints every key with its default", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and key.
+        reason: String,
+    },
+}
+
+impl Config {
+    /// The resolved configuration, every key of it, as TOML.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("every configuration is made of keys, numbers and words")
+    }
+}
+
+/// Reads a configuration file of any kind.
+///
+/// # Errors
+///
+/// [`Error::Read`], and [`Error::Parse`] with line and key.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    toml::from_str(&text).map_err(|e| Error::Parse {
+        path: path.to_owned(),
+        reason: e.to_string().trim_end().to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every key of a table, nested ones with dots; tables inside arrays by their key alone.
+    fn keys(value: &toml::Value, before: &str, into: &mut Vec<String>) {
+        if let toml::Value::Table(table) = value {
+            for (key, inner) in table {
+                let name = format!("{before}{key}");
+                keys(inner, &format!("{name}."), into);
+                into.push(name);
+            }
+        }
+    }
+
+    fn keys_of(text: &str) -> Vec<String> {
+        let mut all = Vec::new();
+        keys(&toml::from_str::<toml::Value>(text).unwrap(), "", &mut all);
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn the_default_file_says_what_the_code_does_with_every_key() {
+        assert_eq!(toml::from_str::<Config>(DEFAULT_TOML).unwrap(), Config::default());
+        assert_eq!(keys_of(DEFAULT_TOML), keys_of(&Config::default().to_toml()));
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_by_name_and_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.toml");
+        std::fs::write(&path, "[ingest]\nsource = 'a'\nframez = 3\n").unwrap();
+        let message = read::<Config>(&path).unwrap_err().to_string();
+        assert!(message.contains("run.toml") && message.contains("framez") && message.contains("line 3"), "{message}");
+    }
+
+    #[test]
+    fn a_file_says_only_what_differs() {
+        let config: Config = toml::from_str("[ingest]\nframes = 6").unwrap();
+        assert_eq!(config.ingest.frames, 6);
+        assert_eq!(config.forecast, Config::default().forecast);
+    }
+}
