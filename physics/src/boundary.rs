@@ -115,8 +115,8 @@ impl Boundary {
         }
     }
 
-    /// Leads tracers and flow towards the outer state along open edges, `dt` seconds' worth.
-    pub(crate) fn relax(&self, dt: f64, flow: &mut Flow, tracers: &mut [Plane]) {
+    /// Leads the flow towards the outer state along open edges, `dt` seconds' worth. Tracers need no lead: they come in with the air.
+    pub(crate) fn relax(&self, dt: f64, flow: &mut Flow) {
         let Self::Open(outer) = self else { return };
         if outer.relaxation.cells == 0 {
             return;
@@ -129,9 +129,6 @@ impl Boundary {
         zone.lead(&mut flow.h, &outer.flow.h, 0.5, 0.5);
         zone.lead(&mut flow.u, &outer.flow.u, 0.5, 0.0);
         zone.lead(&mut flow.v, &outer.flow.v, 0.0, 0.5);
-        for (tracer, outer) in tracers.iter_mut().zip(&outer.tracers) {
-            zone.lead(tracer, outer, 0.5, 0.5);
-        }
     }
 }
 

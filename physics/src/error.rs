@@ -7,7 +7,7 @@ pub enum Error {
     /// The flow outran the time step: information crosses more than the scheme allows in one step, or a value is not a number.
     #[error(
         "courant number `{courant:.3}` exceeds `{limit:.3}` at row `{row}`, column `{column}` of the core's grid after `{time_s:.0}` s\n\
-         hint: a smaller `courant` or `time_step_s` steps more finely"
+         hint: a smaller `courant` steps more finely"
     )]
     Courant {
         /// Courant number found; NaN when the flow is not finite.

@@ -2,15 +2,22 @@
 
 pub mod balance;
 pub mod boundary;
+mod coarse;
+mod config;
 pub mod constants;
 mod error;
+mod forecaster;
+mod initialise;
 pub mod invariants;
 pub mod metric;
 pub mod moist_layer;
 pub mod moisture;
+mod parcels;
 pub mod plane;
 pub mod shallow_water;
 pub mod time_integration;
 pub mod transport;
 
+pub use config::ShallowWaterConfig;
 pub use error::Error;
+pub use forecaster::ShallowWater;

@@ -71,7 +71,7 @@ struct Room {
 }
 
 impl MoistLayer {
-    /// Air `flow` that carries `tracers`: vapour, cloud and rain [kg kg⁻¹], supply [s⁻¹] and the share that was observed; or none.
+    /// Air `flow` that carries `tracers`: vapour, cloud and rain [kg kg⁻¹], supply [s⁻¹] and the observed echo [kg kg⁻¹], which is only carried; or none.
     pub fn new(layer: Layer, mut flow: Flow, mut tracers: Vec<Plane>) -> Self {
         layer.boundary.close_flow(&mut flow);
         for (index, tracer) in tracers.iter_mut().enumerate() {
@@ -232,7 +232,7 @@ impl MoistLayer {
         self.damp_divergence();
         if let Boundary::Open(_) = self.layer.boundary {
             let before = (invariants::mass(&self.layer.metric, &self.flow.h), self.water());
-            self.layer.boundary.relax(dt, &mut self.flow, &mut self.tracers);
+            self.layer.boundary.relax(dt, &mut self.flow);
             self.exchange.mass_by_relaxation += invariants::mass(&self.layer.metric, &self.flow.h) - before.0;
             self.exchange.water_by_relaxation += self.water() - before.1;
         }
@@ -275,7 +275,6 @@ impl MoistLayer {
         let metric = &self.layer.metric;
         let (dy, first) = (metric.dy_m(), self.layer.boundary.first_face());
         let (u, v) = (&self.flow.u, &self.flow.v);
-        self.layer.boundary.close_flow(&mut self.room.first);
         let divergence = &mut self.room.divergence;
         divergence.strips_mut(1).enumerate().for_each(|(j, out)| {
             let row = j + RIM;

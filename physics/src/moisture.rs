@@ -12,7 +12,7 @@ pub(crate) const VAPOUR: usize = 0;
 pub(crate) const CLOUD: usize = 1;
 pub(crate) const RAIN: usize = 2;
 pub(crate) const SUPPLY: usize = 3;
-pub(crate) const OBSERVED: usize = 4;
+pub(crate) const ECHO: usize = 4;
 /// Number of tracers of moist air.
 pub(crate) const TRACERS: usize = 5;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use nowblend_field::Forecaster;
 use nowblend_ml::{NowcastNet, NowcastNetConfig};
+use nowblend_physics::{ShallowWater, ShallowWaterConfig};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
@@ -20,6 +21,8 @@ pub enum ForecasterConfig {
     Persistence(PersistenceConfig),
     /// The newest frame, moved with the motion.
     Extrapolation(ExtrapolationConfig),
+    /// The shallow-water core.
+    ShallowWater(ShallowWaterConfig),
     /// The network.
     NowcastNet(NowcastNetConfig),
     /// A blend of forecasters.
@@ -82,6 +85,7 @@ impl ForecasterConfig {
         Ok(match self {
             Self::Persistence(config) => Box::new(Persistence::new(*config)),
             Self::Extrapolation(config) => Box::new(Extrapolation::new(*config)),
+            Self::ShallowWater(config) => Box::new(ShallowWater::new(*config)?),
             Self::NowcastNet(config) => Box::new(NowcastNet::new(config)?),
             Self::Blend(config) => Box::new(config.build()?),
         })

@@ -17,6 +17,9 @@ pub enum Error {
     /// The blend cannot be built.
     #[error(transparent)]
     Blend(#[from] crate::blend::Error),
+    /// The shallow-water core cannot be built.
+    #[error(transparent)]
+    Core(#[from] nowblend_physics::Error),
     /// The network cannot be built.
     #[error(transparent)]
     Network(#[from] nowblend_ml::Error),

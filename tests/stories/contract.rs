@@ -12,6 +12,7 @@ fn forecasters() -> Vec<Box<dyn Forecaster>> {
     let kinds = [
         "kind = 'persistence'",
         "kind = 'extrapolation'",
+        "kind = 'shallow_water'",
         "kind = 'nowcast_net'",
         "kind = 'blend'\nof = [{ kind = 'persistence' }, { kind = 'extrapolation' }]",
         "kind = 'blend'\nof = [{ kind = 'blend', name = 'inner', of = [{ kind = 'persistence' }] }, { kind = 'extrapolation' }, { kind = 'nowcast_net' }]",
@@ -159,7 +160,7 @@ fn storms_are_found_nearer_by_those_that_move_them() {
             .fold(0.0, |sum, f, o| sum + f64::from((if f.is_nan() { 0.0 } else { *f } - o).abs()))
     };
     let persistence = error("kind = 'persistence'");
-    for kind in ["kind = 'extrapolation'"] {
+    for kind in ["kind = 'extrapolation'", "kind = 'shallow_water'"] {
         assert!(error(kind) < 0.7 * persistence, "{kind}: {} against {persistence}", error(kind));
     }
 }

@@ -1,0 +1,310 @@
+//! The shallow-water core as a forecaster of rain: on any grid, to any lead time up to six hours.
+
+use ndarray::{Array2, Zip};
+use nowblend_field::{
+    Analysis, Error as FieldError, Forecaster, LeadTime, Notice, NoticeKind, Run, Seed, Slice, State,
+    advection::{Displacement, Interpolation},
+};
+
+use crate::{
+    Error,
+    coarse::Blocks,
+    config::ShallowWaterConfig,
+    initialise::{Air, Start, layer},
+    moist_layer::MoistLayer,
+    moisture::{CLOUD, ECHO, RAIN, VAPOUR},
+    parcels::Parcels,
+    plane::{Plane, Shape},
+};
+
+/// Name in configurations, reports and files.
+const NAME: &str = "shallow_water";
+
+/// Longest time over which the wind counts as that of its ends while echoes are followed back, s.
+const FOLLOWED_S: f64 = 120.0;
+
+/// Beyond this one layer of air has nothing to say, minutes.
+const FARTHEST_MIN: f64 = 360.0;
+
+/// Rain below this neither grows nor decays by a ratio that means anything, mm h⁻¹.
+const FAINT_MM_H: f64 = 0.02;
+
+/// Rain of the core below this is not rain, mm h⁻¹.
+const DRY_MM_H: f32 = 0.01;
+
+/// Rain by one rotating layer of moist air.
+///
+/// The core runs on cells of a few kilometres. Carried on these, rain would be smeared; so the radar's own cells are followed back
+/// along the core's evolving wind and the echo found there is multiplied by how the core's rain has changed along the way:
+///
+/// R(x, t) = R_radar(x + D, 0) · h q_r / (H q_e) + new rain,
+///
+/// where q_r is the core's rain and q_e what it would be had it only been carried. The ratio is limited; what the core rains beyond it,
+/// where no echo was, is new rain. Each slice has the core's `column_water_kg_m2`, `moisture_flux_divergence_kg_m2_s` and
+/// `convergence_s` `[y, x]` beside it. One layer knows no instability: it lets rain form only where its air converges.
+pub struct ShallowWater {
+    config: ShallowWaterConfig,
+}
+
+impl ShallowWater {
+    /// The core as `config` says.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] for a key outside its bounds.
+    pub fn new(config: ShallowWaterConfig) -> Result<Self, Error> {
+        config.check()?;
+        Ok(Self { config })
+    }
+}
+
+impl Forecaster for ShallowWater {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    /// Starts from the newest frame that holds an observation, its motion, and the state nearest the reference time.
+    ///
+    /// # Errors
+    ///
+    /// [`FieldError::GridMismatch`] or [`FieldError::Shape`] for a state that does not lie on the grid of the rain; those of the motion.
+    fn start<'a>(&'a self, analysis: &'a Analysis, lead_times: &'a [LeadTime], _: Seed) -> Result<Box<dyn Run + 'a>, FieldError> {
+        let observed = analysis.observed();
+        let state = nearest_state(analysis)?;
+        let newest = (0..observed.frames())
+            .rev()
+            .find(|k| observed.frame(*k).iter().any(|r| !r.is_nan()));
+        let Some(newest) = newest else {
+            return Ok(Box::new(Nothing::new(analysis, lead_times)));
+        };
+        let age = (analysis.reference_time() - observed.times()[newest]).num_seconds() as u32;
+        let echo = observed.frame(newest).to_owned();
+        let blocks = Blocks::new(analysis.grid(), 1000.0 * self.config.cell_km, self.config.most_cells);
+        let motion = analysis.motion()?;
+        let start = Start {
+            rain: blocks.mean(echo.view()),
+            motion: [blocks.mean(motion.u.view()), blocks.mean(motion.v.view())],
+            air: state.map(|s| Air::of(s, &blocks)),
+        };
+        let layer = layer(&self.config, &blocks, &start);
+        Ok(Box::new(CoreRun {
+            config: &self.config,
+            parcels: Parcels::at_start(blocks.shape()),
+            blocks,
+            layer,
+            echo,
+            age,
+            lead_times: lead_times.iter(),
+            notices: notices(analysis, lead_times, age),
+        }))
+    }
+
+    fn references(&self) -> &[&'static str] {
+        &[
+            "Arakawa, A. and V. R. Lamb, 1981: A potential enstrophy and energy conserving scheme for the shallow water equations. Mon. Wea. Rev., 109, 18-36, doi:10.1175/1520-0493(1981)109<0018:APEAEC>2.0.CO;2",
+            "Shu, C.-W. and S. Osher, 1988: Efficient implementation of essentially non-oscillatory shock-capturing schemes. J. Comput. Phys., 77, 439-471, doi:10.1016/0021-9991(88)90177-5",
+            "Colella, P. and P. R. Woodward, 1984: The piecewise parabolic method (PPM) for gas-dynamical simulations. J. Comput. Phys., 54, 174-201, doi:10.1016/0021-9991(84)90143-8",
+            "Davies, H. C., 1976: A lateral boundary formulation for multi-level prediction models. Quart. J. Roy. Meteor. Soc., 102, 405-418, doi:10.1002/qj.49710243210",
+        ]
+    }
+}
+
+/// The state nearest the reference time, if there is one, on the grid of the rain.
+fn nearest_state(analysis: &Analysis) -> Result<Option<&State>, FieldError> {
+    let reference_time = analysis.reference_time();
+    let Some(state) = analysis
+        .states()
+        .iter()
+        .min_by_key(|s| (s.valid_time - reference_time).num_seconds().abs())
+    else {
+        return Ok(None);
+    };
+    state.check_shapes()?;
+    if !state.grid.agrees(analysis.grid()) {
+        return Err(FieldError::GridMismatch {
+            what: "the state of the air".to_owned(),
+            found: state.grid.to_string(),
+            expected: analysis.grid().to_string(),
+        });
+    }
+    Ok(Some(state))
+}
+
+fn notices(analysis: &Analysis, lead_times: &[LeadTime], age: u32) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    let mut degraded = |message: String| notices.push(Notice::new(NoticeKind::Degraded, NAME, message));
+    if age > 0 {
+        degraded(format!(
+            "the newest frame holds no observation: it starts from one that is {} older",
+            LeadTime::from_seconds(age).to_string().trim_start_matches('+')
+        ));
+    }
+    if analysis.observed().frames() < 2 {
+        degraded("one frame shows no motion: the rain starts at rest".to_owned());
+    }
+    if let Some(far) = lead_times.iter().find(|l| l.minutes() > FARTHEST_MIN) {
+        degraded(format!(
+            "{far} lies beyond the {FARTHEST_MIN} min that one layer of air is good for"
+        ));
+    }
+    notices
+}
+
+/// A forecast where the radar saw nothing: nothing.
+struct Nothing<'a> {
+    shape: (usize, usize),
+    lead_times: std::slice::Iter<'a, LeadTime>,
+    notices: Vec<Notice>,
+}
+
+impl<'a> Nothing<'a> {
+    fn new(analysis: &Analysis, lead_times: &'a [LeadTime]) -> Self {
+        Self {
+            shape: analysis.grid().shape(),
+            lead_times: lead_times.iter(),
+            notices: vec![Notice::new(
+                NoticeKind::Missing,
+                NAME,
+                "no frame holds an observation: it has nothing to say",
+            )],
+        }
+    }
+}
+
+impl Run for Nothing<'_> {
+    fn next(&mut self) -> Result<Option<Slice>, FieldError> {
+        let nothing = |lead_time: &LeadTime| Slice::of_rain(*lead_time, Array2::from_elem(self.shape, f32::NAN));
+        Ok(self.lead_times.next().map(nothing))
+    }
+
+    fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+}
+
+struct CoreRun<'a> {
+    config: &'a ShallowWaterConfig,
+    blocks: Blocks,
+    layer: MoistLayer,
+    parcels: Parcels,
+    /// The frame that it starts from `[y, x]`, mm h⁻¹.
+    echo: Array2<f32>,
+    /// Age of that frame at the reference time, s.
+    age: u32,
+    lead_times: std::slice::Iter<'a, LeadTime>,
+    notices: Vec<Notice>,
+}
+
+impl Run for CoreRun<'_> {
+    fn next(&mut self) -> Result<Option<Slice>, FieldError> {
+        let Some(&lead_time) = self.lead_times.next() else {
+            return Ok(None);
+        };
+        self.advance_to(f64::from(self.age + lead_time.seconds()))
+            .map_err(|e| FieldError::component(NAME, e))?;
+        let mut slice = Slice::of_rain(lead_time, self.rain());
+        for (name, field) in self.diagnostics() {
+            slice.diagnostics.insert(name.to_owned(), field);
+        }
+        Ok(Some(slice))
+    }
+
+    fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+}
+
+impl CoreRun<'_> {
+    /// Steps the core, and the parcels with it, up to a time after the start, s.
+    fn advance_to(&mut self, time_s: f64) -> Result<(), Error> {
+        let more = time_s - self.layer.time_s();
+        let parts = (more / FOLLOWED_S).ceil().max(1.0);
+        let seconds = more / parts;
+        for _ in 0..parts as usize {
+            self.parcels.blow(&self.layer.layer().metric, self.layer.flow());
+            let air_step_s = self.layer.air_step_s(self.config.courant);
+            let air_steps = self.layer.air_steps_per_step(air_step_s);
+            self.layer.advance(seconds, air_step_s, air_steps)?;
+            self.parcels.blow(&self.layer.layer().metric, self.layer.flow());
+            self.parcels.follow(seconds);
+        }
+        Ok(())
+    }
+
+    /// Rain `[y, x]` now, mm h⁻¹; NaN where the radar saw nothing that could have arrived.
+    fn rain(&self) -> Array2<f32> {
+        let displacement: Displacement = self.parcels.displacement(&self.blocks);
+        let mut rain = displacement.sample(self.echo.view(), Interpolation::Linear);
+        let (growth, new) = self.growth();
+        Zip::from(&mut rain)
+            .and(&self.blocks.spread(&growth))
+            .and(&self.blocks.spread(&new))
+            .par_for_each(|rain, growth, new| {
+                let new = if *new < DRY_MM_H { 0.0 } else { *new };
+                *rain = *rain * growth.max(0.0) + new;
+            });
+        rain
+    }
+
+    /// By how much the core's rain differs from its carried echo, as a factor, and what it rains beyond the limit of that, mm h⁻¹.
+    fn growth(&self) -> (Plane, Plane) {
+        let moisture = self.config.moisture();
+        let limit = self.config.growth_limit;
+        let (h, rain, echo) = (&self.layer.flow().h, &self.layer.tracers()[RAIN], &self.layer.tracers()[ECHO]);
+        let shape = h.shape();
+        let rates = |j: isize, i: isize| {
+            (
+                moisture.rain_rate(h.at(j, i) * rain.at(j, i)),
+                moisture.rain_rate(self.config.mean_depth_m * echo.at(j, i)),
+            )
+        };
+        let growth = inside(shape, |j, i| {
+            let (now, carried) = rates(j, i);
+            ((now + FAINT_MM_H) / (carried + FAINT_MM_H)).clamp(1.0 / limit, limit)
+        });
+        let new = inside(shape, |j, i| {
+            let (now, carried) = rates(j, i);
+            (now - limit * (carried + FAINT_MM_H)).max(0.0)
+        });
+        (growth, new)
+    }
+
+    fn diagnostics(&self) -> [(&'static str, Array2<f32>); 3] {
+        let flow = self.layer.flow();
+        let metric = &self.layer.layer().metric;
+        let shape = flow.h.shape();
+        let per_depth = self.config.column_mass_kg_m2 / self.config.mean_depth_m;
+        let tracers = self.layer.tracers();
+        let water = |j: isize, i: isize| {
+            let q = tracers[VAPOUR].at(j, i) + tracers[CLOUD].at(j, i) + tracers[RAIN].at(j, i);
+            per_depth * flow.h.at(j, i) * q
+        };
+        let width = |j: isize| metric.face_width((j + crate::plane::RIM as isize) as usize);
+        let eastward = |j: isize, i: isize| 0.5 * (water(j, i - 1) + water(j, i)) * flow.u.at(j, i) * metric.dy_m();
+        let northward = |j: isize, i: isize| 0.5 * (water(j - 1, i) + water(j, i)) * flow.v.at(j, i) * width(j);
+        let flux_divergence = inside(shape, |j, i| {
+            (eastward(j, i + 1) - eastward(j, i) + northward(j + 1, i) - northward(j, i)) / metric.area_m2(j as usize)
+        });
+        let convergence = inside(shape, |j, i| {
+            let (u, v) = (&flow.u, &flow.v);
+            let out = (u.at(j, i + 1) - u.at(j, i)) * metric.dy_m() + v.at(j + 1, i) * width(j + 1) - v.at(j, i) * width(j);
+            -out / metric.area_m2(j as usize)
+        });
+        [
+            ("column_water_kg_m2", self.blocks.spread(&inside(shape, water))),
+            ("moisture_flux_divergence_kg_m2_s", self.blocks.spread(&flux_divergence)),
+            ("convergence_s", self.blocks.spread(&convergence)),
+        ]
+    }
+}
+
+/// A plane from values of the cells inside; its rim is nought.
+fn inside(shape: Shape, value: impl Fn(isize, isize) -> f64) -> Plane {
+    let mut plane = Plane::constant(shape, 0.0);
+    for j in 0..shape.ny as isize {
+        for i in 0..shape.nx as isize {
+            *plane.at_mut(j, i) = value(j, i);
+        }
+    }
+    plane
+}
