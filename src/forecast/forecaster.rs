@@ -50,21 +50,25 @@ pub struct BlendConfig {
 }
 
 impl Default for ForecasterConfig {
-    /// The blend that the program makes when nobody says otherwise.
+    /// The blend that the program makes when nobody says otherwise, with weights set from hindcasts on validation events (README, "How good
+    /// is it?").
     fn default() -> Self {
-        let curve = |from, to| WeightCurve::Linear {
-            start_min: 5.0,
-            end_min: 30.0,
-            from,
-            to,
+        let table = |lead_min: &[f64], weight: &[f64]| WeightCurve::Table {
+            lead_min: lead_min.to_vec(),
+            weight: weight.to_vec(),
         };
         Self::Blend(BlendConfig {
             name: blend_name(),
             of: vec![
                 Self::Extrapolation(ExtrapolationConfig::default()),
                 Self::NowcastNet(NowcastNetConfig::default()),
+                Self::ShallowWater(ShallowWaterConfig::default()),
             ],
-            weights: BTreeMap::from([("extrapolation".to_owned(), curve(0.6, 0.1)), ("nowcast_net".to_owned(), curve(0.4, 0.9))]),
+            weights: BTreeMap::from([
+                ("extrapolation".to_owned(), table(&[5.0, 15.0, 30.0], &[0.5, 0.2, 0.0])),
+                ("nowcast_net".to_owned(), table(&[5.0, 15.0, 30.0, 90.0, 120.0], &[0.5, 0.8, 1.0, 1.0, 0.5])),
+                ("shallow_water".to_owned(), table(&[90.0, 120.0], &[0.0, 0.5])),
+            ]),
             hand_over: None,
             combining: Combining::default(),
         })
