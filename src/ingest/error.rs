@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use nowblend_field::{ReferenceTime, ValidTime};
+
 /// An error of reading radar or model files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -12,12 +14,50 @@ pub enum Error {
         /// The source as given.
         source_words: String,
     },
+    /// There are files, but none holds rain that can be read.
+    #[error("none of {files} files of `{source_words}` holds rain that can be read; the first says: {reason}")]
+    NoRain {
+        /// The source as given.
+        source_words: String,
+        /// How many files there are.
+        files: usize,
+        /// What is wrong with the first.
+        reason: String,
+    },
+    /// No frame is as old as the reference time.
+    #[error("no frame at or before `{reference_time}`, the oldest is of `{oldest}`\nhint: choose a later reference time")]
+    NoFrame {
+        /// The time asked for.
+        reference_time: ReferenceTime,
+        /// The oldest frame there is.
+        oldest: ValidTime,
+    },
+    /// Frames are listed, but none of them can be read.
+    #[error("no frame at or before `{reference_time}` can be read; the newest says: {reason}")]
+    NothingReadable {
+        /// The time asked for.
+        reference_time: ReferenceTime,
+        /// What is wrong with the newest.
+        reason: String,
+    },
     /// A file cannot be opened or read.
     #[error("reading `{}`: {reason}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system or the decoder said.
+        reason: String,
+    },
+    /// A GRIB2 message was refused.
+    #[error("`{}`: message {message}, byte {byte}: {reason}", path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Number of the message, from 1.
+        message: usize,
+        /// Where in the file.
+        byte: usize,
+        /// What was found and expected.
         reason: String,
     },
     /// A file lacks something, or holds something that has no meaning.
@@ -40,4 +80,36 @@ pub enum Error {
         /// Why.
         source: nowblend_field::Error,
     },
+    /// A number of the configuration is outside its bounds.
+    #[error("`{key}` is {found}, expected {expected}")]
+    Config {
+        /// The key.
+        key: &'static str,
+        /// What was given.
+        found: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// A state does not cover the grid that it is brought to.
+    #[error("{what} covers {found}, expected all of grid {expected}")]
+    NotCovered {
+        /// What was to be regridded.
+        what: &'static str,
+        /// Its grid in words, and the place it lacks.
+        found: String,
+        /// The target grid in words.
+        expected: String,
+    },
+}
+
+impl Error {
+    /// The refusal of a message in a file.
+    pub(super) fn refused(path: &std::path::Path, refusal: super::grib2::Refusal) -> Self {
+        Self::Refused {
+            path: path.to_owned(),
+            message: refusal.message,
+            byte: refusal.byte,
+            reason: refusal.reason,
+        }
+    }
 }

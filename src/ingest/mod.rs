@@ -1,8 +1,18 @@
-//! From files that weather services write to rain on a grid.
+//! From files that weather services write to rain and states of the air on a grid.
 
 mod archive;
+mod bytes;
+mod config;
 mod error;
+pub mod grib2;
+mod index;
 pub mod netcdf;
+pub mod quality;
+mod wait;
 
-pub use archive::{Archive, Crop, IngestConfig, Observed};
+pub use archive::{Archive, Newest, Observed};
+pub use config::{Crop, IngestConfig, Late};
 pub use error::Error;
+
+#[cfg(test)]
+mod tests;

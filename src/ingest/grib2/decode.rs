@@ -1,0 +1,47 @@
+//! From packed values to numbers: one field at a time, from its own bytes, and looked at again afterwards.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::look::{Field, Refusal};
+
+impl Field<'_> {
+    /// Values in file order, as the file has them; NaN where a point has none.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] where the packed values do not fit their header, the decoder fails, or what it gives is too short or infinite.
+    pub fn values(&self) -> Result<Vec<f32>, Refusal> {
+        self.check()?;
+        let points = self.header.points;
+        // What the decoder says in a panic is part of the refusal, not of the program's output.
+        let decoded = quietly(|| self.decode());
+        let values = decoded
+            .unwrap_or_else(|| Err("the decoder gave up".into()))
+            .map_err(|reason| self.refusal(reason))?;
+        if values.len() != points {
+            return Err(self.refusal(format!("{} decoded values, expected {points}", values.len())));
+        }
+        if let Some(k) = values.iter().position(|v| v.is_infinite()) {
+            return Err(self.refusal(format!("value {k} is infinite")));
+        }
+        Ok(values)
+    }
+
+    fn decode(&self) -> Result<Vec<f32>, String> {
+        let mut bitmap = self.bitmap.map_or_else(|| vec![0, 0, 0, 6, 6, 255], <[u8]>::to_vec);
+        if self.bitmap.is_some() {
+            bitmap[5] = 0;
+        }
+        let decoder = grib::Grib2SubmessageDecoder::new(self.header.points, self.representation.to_vec(), bitmap, self.data.to_vec())
+            .map_err(|e| e.to_string())?;
+        let values = decoder.dispatch().map_err(|e| e.to_string())?;
+        let mut out = Vec::with_capacity(self.header.points);
+        out.extend(values.take(self.header.points));
+        Ok(out)
+    }
+}
+
+/// Runs `work`; `None` where it panics.
+fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}

@@ -1,0 +1,16 @@
+//! GRIB2: radar composites and model fields.
+//!
+//! Sections are checked before a decoder sees them ([`look()`]), each field is decoded alone, and its values are judged after.
+
+mod decode;
+mod grid;
+mod header;
+mod look;
+mod octets;
+mod packing;
+mod radar;
+
+pub use grid::{Layout, Place};
+pub use header::{Header, Interval};
+pub use look::{Contents, Field, Refusal, look};
+pub use radar::{Rain, rain};

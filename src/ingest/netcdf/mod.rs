@@ -1,0 +1,327 @@
+//! CF NetCDF radar files: rain over time, y and x (or latitude and longitude), with a grid mapping; read frame by frame.
+
+mod coordinates;
+mod mapping;
+
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array2, Array3, Axis as Dimension, Ix2};
+use netcdf_reader::{NcFile, NcOpenOptions, NcSliceInfo, NcSliceInfoElem};
+use nowblend_field::{Axis, Grid, Projection, Sequence, ValidTime, units};
+
+use super::{Error, bytes, quality};
+use coordinates::{axis, times};
+
+/// Standard names of rain.
+const STANDARD_NAMES: [&str; 5] = [
+    "rainfall_rate",
+    "lwe_precipitation_rate",
+    "rainfall_flux",
+    "precipitation_flux",
+    "equivalent_reflectivity_factor",
+];
+/// Names under which rain is looked for, after its standard name.
+const RAIN_NAMES: [&str; 7] = [
+    "rainfall_rate",
+    "precipitation_rate",
+    "rain_rate",
+    "precipitation",
+    "rainfall_amount",
+    "reflectivity",
+    "dbz",
+];
+/// Largest selection that is decoded at once, bytes: one frame of 8192 x 8192 doubles.
+const READ_MAX: usize = 1 << 29;
+/// Largest chunk that is decoded, bytes.
+const CHUNK_MAX: usize = 1 << 29;
+/// Largest object header that is read, bytes.
+const HEADER_MAX: usize = 1 << 20;
+
+/// An open file: its head is read, its rain is not.
+pub struct File {
+    path: PathBuf,
+    file: NcFile,
+    rain: String,
+    times: Vec<ValidTime>,
+    grid: Grid,
+    y_falls: bool,
+    x_falls: bool,
+    /// Dimensions of rain: with time or without.
+    timed: bool,
+    conversion: Conversion,
+}
+
+/// How numbers become mm h⁻¹.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Conversion {
+    Factor(f64),
+    Reflectivity,
+}
+
+/// All frames of a file: rain in mm h⁻¹, row 0 in the south, NaN where it was not observed; and how many values were absurd.
+///
+/// # Errors
+///
+/// Those of [`File::open`] and [`File::frame`]; [`Error::Field`] where the times are uneven.
+pub fn read(path: &Path) -> Result<(Sequence, usize), Error> {
+    let file = File::open(path, bytes::read(path, false)?.content)?;
+    let (ny, nx) = file.grid.shape();
+    let mut rain = Array3::zeros((file.times.len(), ny, nx));
+    let mut absurd = 0;
+    for (index, mut frame) in rain.outer_iter_mut().enumerate() {
+        let mut cells = file.frame(index)?;
+        absurd += quality::judge(&mut cells, f32::INFINITY).meaningless;
+        frame.assign(&cells);
+    }
+    let sequence = Sequence::new(file.grid, file.times, rain).map_err(|source| Error::Field {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok((sequence, absurd))
+}
+
+impl File {
+    /// Reads the head of a file whose content is `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] for bytes that cannot be decoded, [`Error::Content`] where rain, times, coordinates or the grid mapping are missing
+    /// or have no meaning.
+    pub fn open(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
+        let options = NcOpenOptions {
+            max_read_bytes: READ_MAX,
+            max_chunk_bytes: CHUNK_MAX,
+            max_object_header_bytes: HEADER_MAX,
+            ..Default::default()
+        };
+        let told = |reason: String| Error::Read {
+            path: path.to_owned(),
+            reason,
+        };
+        let content = |field: &str, found: String, expected: &str| Error::Content {
+            path: path.to_owned(),
+            field: field.to_owned(),
+            found,
+            expected: expected.to_owned(),
+        };
+        let file = NcFile::from_owner(bytes, options).map_err(|e| told(e.to_string()))?;
+        let rain = rain_name(&file).map_err(|names| content("variables", names, "one with the standard name `rainfall_rate`"))?;
+        let dimensions: Vec<(String, u64)> = file
+            .variable(&rain)
+            .map_err(|e| told(e.to_string()))?
+            .dimensions()
+            .iter()
+            .map(|d| (d.name.clone(), d.size))
+            .collect();
+        let [before @ .., y_name, x_name] = dimensions.as_slice() else {
+            return Err(content(&rain, format!("{} dimensions", dimensions.len()), "time, y and x"));
+        };
+        if before.len() > 1 {
+            return Err(content(&rain, format!("{} dimensions", dimensions.len()), "time, y and x"));
+        }
+        let values = |name: &str| -> Result<Vec<f64>, Error> {
+            let shape = file
+                .variable(name)
+                .map(netcdf_reader::NcVariable::shape)
+                .map_err(|e| content(name, e.to_string(), "a coordinate"))?;
+            // Counted before it is read: a coordinate has one dimension of a bounded size.
+            if shape.len() > 1 || shape.iter().any(|n| *n > 1 << 20) {
+                return Err(content(name, format!("shape {shape:?}"), "one dimension of at most 1048576"));
+            }
+            file.read_variable_unpacked_masked(name)
+                .map(|a| a.iter().copied().collect())
+                .map_err(|e| content(name, e.to_string(), "a coordinate that can be read"))
+        };
+        let time_name = match before {
+            [(name, _)] => name.clone(),
+            _ => ["time", "valid_time"]
+                .into_iter()
+                .find(|n| file.variable(n).is_ok())
+                .ok_or_else(|| content("time", "none".into(), "a variable `time` or `valid_time`"))?
+                .to_owned(),
+        };
+        let time_units = text(&file, &time_name, "units");
+        let times = times(&values(&time_name)?, time_units.as_deref())
+            .filter(|t| !t.is_empty())
+            .ok_or_else(|| {
+                content(
+                    &time_name,
+                    time_units.clone().unwrap_or_default(),
+                    "units such as `seconds since 1970-01-01 00:00:00`",
+                )
+            })?;
+        let even = |name: &str| -> Result<(Axis, bool), Error> {
+            let (mut axis, falls) =
+                axis(&values(name)?).ok_or_else(|| content(name, "uneven or too few values".into(), "evenly spaced coordinates"))?;
+            if text(&file, name, "units").is_some_and(|u| u == "km") {
+                axis.first *= 1000.0;
+                axis.spacing *= 1000.0;
+            }
+            Ok((axis, falls))
+        };
+        let ((y, y_falls), (mut x, x_falls)) = (even(&y_name.0)?, even(&x_name.0)?);
+        let field = |source| Error::Field {
+            path: path.to_owned(),
+            source,
+        };
+        let mapping = text(&file, &rain, "grid_mapping").unwrap_or_else(|| "crs".into());
+        let projection = if is_degrees(&file, &y_name.0, "north") && is_degrees(&file, &x_name.0, "east") {
+            x.first = (x.first + 180.0).rem_euclid(360.0) - 180.0;
+            Projection::lon_lat()
+        } else {
+            let definition = mapping::definition(&file, &mapping)
+                .ok_or_else(|| content(&mapping, "no attribute `proj4`".into(), "a grid mapping with a PROJ definition"))?;
+            Projection::parse(&definition).map_err(field)?
+        };
+        let grid = Grid::new(y, x, projection).map_err(field)?;
+        let expected: Vec<u64> = [times.len(), grid.y.count, grid.x.count][3 - dimensions.len()..]
+            .iter()
+            .map(|n| *n as u64)
+            .collect();
+        let found: Vec<u64> = dimensions.iter().map(|d| d.1).collect();
+        if found != expected {
+            return Err(content(&rain, format!("shape {found:?}"), &format!("{expected:?} [time, y, x]")));
+        }
+        let interval_s = interval(&file, &times, &values);
+        let given = text(&file, &rain, "units");
+        let conversion = Conversion::of(given.as_deref(), interval_s).map_err(|expected| {
+            content(
+                &format!("units of {rain}"),
+                given.clone().unwrap_or_else(|| "none".into()),
+                expected,
+            )
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            timed: !before.is_empty(),
+            file,
+            rain,
+            times,
+            grid,
+            y_falls,
+            x_falls,
+            conversion,
+        })
+    }
+
+    /// Valid times of the frames, in file order.
+    pub fn times(&self) -> &[ValidTime] {
+        &self.times
+    }
+
+    /// Where the cells lie.
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// One frame `[y, x]` in mm h⁻¹, row 0 in the south; missing values are NaN, nothing else is judged.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] where it cannot be decoded.
+    pub fn frame(&self, index: usize) -> Result<Array2<f32>, Error> {
+        let told = |reason: String| Error::Read {
+            path: self.path.clone(),
+            reason: format!("{} at {}: {reason}", self.rain, self.times[index]),
+        };
+        let raw = if self.timed {
+            let whole = |count: usize| NcSliceInfoElem::Slice {
+                start: 0,
+                end: count as u64,
+                step: 1,
+            };
+            let selection = NcSliceInfo {
+                selections: vec![
+                    NcSliceInfoElem::Index(index as u64),
+                    whole(self.grid.y.count),
+                    whole(self.grid.x.count),
+                ],
+            };
+            self.file.read_variable_slice_unpacked_masked(&self.rain, &selection)
+        } else {
+            self.file.read_variable_unpacked_masked(&self.rain)
+        };
+        let raw = raw.map_err(|e| told(e.to_string()))?;
+        let found = raw.shape().to_vec();
+        let raw = raw.into_dimensionality::<Ix2>().ok().filter(|r| r.dim() == self.grid.shape());
+        let raw = raw.ok_or_else(|| told(format!("shape {found:?}, expected {:?}", self.grid.shape())))?;
+        let mut rain = raw.mapv(|r| self.conversion.mm_h(r));
+        if self.y_falls {
+            rain.invert_axis(Dimension(0));
+        }
+        if self.x_falls {
+            rain.invert_axis(Dimension(1));
+        }
+        Ok(rain)
+    }
+}
+
+impl Conversion {
+    /// What units mean; on failure what was expected.
+    fn of(units: Option<&str>, interval_s: Option<f64>) -> Result<Self, &'static str> {
+        match units {
+            Some("mm h-1" | "mm/h" | "mm hr-1" | "mm/hr" | "mm h^-1" | "mm hour-1") => Ok(Self::Factor(1.0)),
+            Some("kg m-2 s-1" | "kg/m2/s" | "kg m^-2 s^-1" | "mm s-1" | "mm/s") => Ok(Self::Factor(units::rate_of_flux(1.0))),
+            Some("m s-1" | "m/s") => Ok(Self::Factor(1000.0 * units::rate_of_flux(1.0))),
+            Some("mm" | "kg m-2" | "kg/m2" | "kg m^-2") => interval_s
+                .map(|s| Self::Factor(units::rate_of_accumulation(1.0, s)))
+                .ok_or("an amount with time bounds, a `start_time` or more than one frame, which tell its interval"),
+            Some("dBZ" | "dbz" | "DBZ") => Ok(Self::Reflectivity),
+            _ => Err("mm h-1, kg m-2 s-1, m s-1, mm or kg m-2 per interval, or dBZ"),
+        }
+    }
+
+    fn mm_h(self, value: f64) -> f32 {
+        match self {
+            Self::Factor(factor) => (value * factor) as f32,
+            // Weaker than any rain: observed, and dry.
+            Self::Reflectivity if value < 0.0 => 0.0,
+            Self::Reflectivity => units::ZR::default().rain(value) as f32,
+        }
+    }
+}
+
+fn text(file: &NcFile, variable: &str, attribute: &str) -> Option<String> {
+    file.variable(variable).ok()?.attribute(attribute)?.value.as_string()
+}
+
+/// The variable that holds rain; on failure the names there are.
+fn rain_name(file: &NcFile) -> Result<String, String> {
+    let variables = file.variables().map_err(|e| e.to_string())?;
+    let names: Vec<&str> = variables.iter().map(netcdf_reader::NcVariable::name).collect();
+    let standard = |name: &&&str| text(file, name, "standard_name").is_some_and(|s| STANDARD_NAMES.contains(&s.as_str()));
+    names
+        .iter()
+        .find(standard)
+        .or_else(|| names.iter().find(|n| RAIN_NAMES.iter().any(|r| n.eq_ignore_ascii_case(r))))
+        .map(|n| (*n).to_owned())
+        .ok_or_else(|| names.join(", "))
+}
+
+/// Whether a coordinate is in degrees towards `direction`.
+fn is_degrees(file: &NcFile, name: &str, direction: &str) -> bool {
+    let standard = if direction == "north" { "latitude" } else { "longitude" };
+    text(file, name, "standard_name").is_some_and(|s| s == standard)
+        || text(file, name, "units").is_some_and(|u| u == format!("degrees_{direction}") || u == format!("degree_{direction}"))
+}
+
+/// The interval of amounts, s: from time bounds, from a start time, or from frame to frame.
+fn interval(file: &NcFile, times: &[ValidTime], values: &dyn Fn(&str) -> Result<Vec<f64>, Error>) -> Option<f64> {
+    let positive = |s: f64| (s > 0.0 && s.is_finite()).then_some(s);
+    if let Some(starts) = values("start_time")
+        .ok()
+        .and_then(|v| coordinates::times(&v, text(file, "start_time", "units").as_deref()))
+        && let ([start, ..], [end, ..]) = (starts.as_slice(), times)
+    {
+        return positive((*end - *start).num_seconds() as f64);
+    }
+    let bounds = text(file, "time", "bounds").and_then(|name| {
+        let shape = file.variable(&name).ok()?.shape();
+        let small = shape.len() == 2 && shape[1] == 2 && shape[0] <= 1 << 20;
+        let both = small.then(|| file.read_variable_as_f64(&name).ok())??;
+        let both: Vec<f64> = both.iter().take(2).copied().collect();
+        let both = coordinates::times(&both, text(file, "time", "units").as_deref())?;
+        positive((both.get(1)?.signed_duration_since(both[0])).num_seconds() as f64)
+    });
+    bounds.or_else(|| positive((*times.get(1)? - *times.first()?).num_seconds() as f64))
+}
