@@ -12,3 +12,4 @@ pub mod progress;
 pub mod render;
 pub mod store;
 pub mod train;
+pub mod verify;
