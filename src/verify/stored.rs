@@ -1,0 +1,89 @@
+//! Scores a forecast that was stored, against the frames that came afterwards.
+
+use nowblend_field::{Exceedance, Slice};
+
+use super::{
+    CaseTerms, Error, EventMask, Forecast, LeadTerms, Metrics, MetricsConfig, Observed, case::TOLERANCE_S, frame_of, probabilistic,
+};
+use crate::{
+    ingest::Archive,
+    store::{Product, StoredForecast},
+};
+
+/// Name of the best rain of a stored forecast in tables.
+const BEST: &str = "blend";
+
+/// What a stored forecast adds to the scores: its best rain with its probabilities as `blend`, and each component whose rain is stored
+/// beside it. Lead times without a frame within a minute are left out.
+///
+/// # Errors
+///
+/// [`Error::Grid`] where the observations lie on another grid, [`Error::NoTruth`] where no frame fits, [`Error::NoCells`] where the
+/// mask is empty, and those of reading.
+pub fn stored(forecast: &StoredForecast, event: &str, archive: &Archive, config: &MetricsConfig) -> Result<CaseTerms, Error> {
+    let metrics = Metrics::new(config)?;
+    if !forecast.grid().agrees(archive.grid()) {
+        return Err(Error::Grid {
+            found: forecast.grid().to_string(),
+            expected: archive.grid().to_string(),
+        });
+    }
+    let mask = EventMask::of(event, archive, config)?;
+    let mut leads = Vec::new();
+    for &lead_time in forecast.lead_times() {
+        let Some(frame) = frame_of(archive.times(), forecast.reference_time() + lead_time) else {
+            continue;
+        };
+        let Some(rain) = archive.frame(frame)? else { continue };
+        let observed = Observed::new(rain.view(), mask.view(), archive.grid().cell_size_m());
+        for (component, product) in rain_products(forecast) {
+            let mut slice = Slice::of_rain(lead_time, forecast.field(&product, lead_time)?);
+            if component == BEST {
+                slice.exceedance = exceedance(forecast, lead_time, config)?;
+            }
+            leads.push(LeadTerms::of(&component, lead_time, &metrics, &Forecast::of(&slice), &observed));
+        }
+    }
+    if let (true, [first, .., last] | [first @ last]) = (leads.is_empty(), forecast.valid_times().as_slice()) {
+        return Err(Error::NoTruth {
+            first: *first,
+            last: *last,
+            tolerance_s: TOLERANCE_S,
+        });
+    }
+    Ok(CaseTerms {
+        event: event.to_owned(),
+        reference_time: forecast.reference_time(),
+        leads,
+    })
+}
+
+/// Components whose rain is stored, with the names of the products.
+fn rain_products(forecast: &StoredForecast) -> Vec<(String, String)> {
+    let best = Product::rainfall_rate().name;
+    let names = forecast.products().iter().filter_map(|product| {
+        let rest = product.strip_prefix(&best)?;
+        let component = if rest.is_empty() { BEST } else { rest.strip_prefix('_')? };
+        Some((component.to_owned(), product.clone()))
+    });
+    names.collect()
+}
+
+fn exceedance(forecast: &StoredForecast, lead_time: nowblend_field::LeadTime, config: &MetricsConfig) -> Result<Option<Exceedance>, Error> {
+    let mut thresholds: Vec<f64> = probabilistic::levels().chain(config.thresholds_mm_h.iter().copied()).collect();
+    thresholds.sort_by(f64::total_cmp);
+    thresholds.dedup();
+    thresholds.retain(|t| forecast.products().contains(&Product::probability(*t).name));
+    if thresholds.is_empty() {
+        return Ok(None);
+    }
+    let planes = thresholds
+        .iter()
+        .map(|t| forecast.field(&Product::probability(*t).name, lead_time))
+        .collect::<Result<Vec<_>, _>>()?;
+    let views: Vec<_> = planes.iter().map(|plane| plane.view()).collect();
+    Ok(Some(Exceedance {
+        thresholds_mm_h: thresholds.into(),
+        probability: ndarray::stack(ndarray::Axis(0), &views).expect("all lie on the forecast's grid"),
+    }))
+}
