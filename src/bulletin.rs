@@ -11,7 +11,7 @@ use nowblend_field::{Analysis, LeadTime, Notice, ReferenceTime};
 use crate::{
     config::Config,
     forecast::{self, Closing, Output, ToNetcdf},
-    ingest::{self, Archive},
+    ingest::{self, Archive, Newest},
     render::{ReportHead, Score, ToMaps, ToReport, report::Best},
     store::{self, Provenance, write_whole},
     verify::{self, CaseTerms, Metrics, Scorecard},
@@ -83,14 +83,17 @@ pub fn make(config: &Config, request: &Request<'_>, also: &mut dyn Output) -> Re
         path: request.folder.to_owned(),
         source,
     })?;
-    let reference_time = match request.reference_time {
-        Some(time) => time,
+    let newest = match request.reference_time {
+        Some(reference_time) => Newest {
+            reference_time,
+            notices: Vec::new(),
+        },
         None => request.archive.reference_time()?,
     };
-    let observed = request.archive.observed(reference_time, config.ingest.frames)?;
+    let observed = request.archive.observed(newest.reference_time, config.ingest.frames)?;
     let provenance = provenance(config, &observed.inputs, &blend);
-    let (sequence, notices) = (observed.sequence, observed.notices);
-    let analysis = Analysis::new(sequence).with_motion_estimator(Arc::new(config.motion.clone()));
+    let notices = [newest.notices, observed.notices].concat();
+    let analysis = Analysis::new(observed.sequence).with_motion_estimator(Arc::new(config.motion.clone()));
     let reference_time = analysis.reference_time();
 
     let path = |name: &str| request.folder.join(name);

@@ -13,7 +13,6 @@ use nowblend::{
     config::{self, Config, DEFAULT_TOML},
     demo,
     forecast::{self, Lead, Output},
-    hindcast,
     ingest::{Archive, IngestConfig},
     store,
     train::TrainRunConfig,
@@ -66,12 +65,6 @@ enum Command {
         /// Where random numbers start; the same seed gives the same forecast. That of the configuration if not given.
         #[arg(long)]
         seed: Option<u64>,
-    },
-    /// Forecasts the past from many starts without looking ahead, and scores every component; a run that was stopped goes on.
-    Hindcast {
-        /// A TOML file such as `configs/hindcast_validation.toml`.
-        #[arg(short, long, value_name = "FILE")]
-        config: PathBuf,
     },
     /// Scores a stored forecast against radar files.
     Verify {
@@ -136,13 +129,6 @@ struct TrainFile {
     train: TrainRunConfig,
 }
 
-/// Keys of a hindcast file.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HindcastFile {
-    hindcast: hindcast::HindcastConfig,
-}
-
 impl Cli {
     /// Does what was asked.
     pub fn run(&self) -> Result<()> {
@@ -169,7 +155,6 @@ impl Cli {
                 }
                 forecast(&config, output, *reference_time, truth.as_deref())
             }
-            Command::Hindcast { config } => replay(config),
             Command::Verify { forecast, source, json } => score(&source.config()?, forecast, *json),
             Command::Train { config, seed, fresh } => {
                 let file: TrainFile = config::read(config)?;
@@ -197,7 +182,6 @@ fn demonstrate(folder: &Path, seed: Seed) -> Result<()> {
 
 fn inventory(ingest: &IngestConfig) -> Result<()> {
     let archive = Archive::open(ingest)?;
-    tell_notices(archive.notices());
     eprintln!("grid: {}", archive.grid());
     if let Some(step) = archive.step() {
         eprintln!("step: {} min, {} frames", step.minutes(), archive.times().len());
@@ -219,7 +203,6 @@ fn inventory(ingest: &IngestConfig) -> Result<()> {
 
 fn forecast(config: &Config, output: &Path, reference_time: Option<ReferenceTime>, truth: Option<&str>) -> Result<()> {
     let archive = Archive::open(&config.ingest)?;
-    tell_notices(archive.notices());
     let truth = truth
         .map(|source| {
             Archive::open(&IngestConfig {
@@ -239,20 +222,13 @@ fn forecast(config: &Config, output: &Path, reference_time: Option<ReferenceTime
     Ok(())
 }
 
-fn replay(path: &Path) -> Result<()> {
-    let file: HindcastFile = config::read(path)?;
-    let made = hindcast::run(&file.hindcast)?;
-    println!("{}", made.text());
-    Ok(())
-}
-
 fn score(config: &Config, path: &Path, json: bool) -> Result<()> {
     let archive = Archive::open(&config.ingest)?;
     let stored = store::read(path)?;
     let event = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
     let case = verify::stored(&stored, &event, &archive, &config.verify)?;
     let scorecard = bulletin::scorecard(config, &case)?;
-    println!("{}", if json { scorecard.json() } else { scorecard.text() });
+    println!("{}", if json { scorecard.json() } else { scorecard.text(&[]) });
     Ok(())
 }
 

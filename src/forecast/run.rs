@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nowblend_field::{Analysis, LeadTime, Notice, NoticeKind, Run as _, Seed, Slice, ValidTime};
+use nowblend_field::{Analysis, Forecaster as _, LeadTime, Notice, NoticeKind, Run as _, Seed, Slice, ValidTime};
 
 use super::Error;
 use crate::{

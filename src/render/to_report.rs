@@ -83,8 +83,8 @@ impl Output for ToReport<'_> {
             .collect();
         let view = LeadView {
             lead_time: lead.lead_time,
-            observed: observed.as_ref().map(Array2::view),
-            blend: blend.as_ref().map(Array2::view),
+            observed: observed.as_ref().map(|field| field.view()),
+            blend: blend.as_ref().map(|field| field.view()),
             components: components.iter().map(|(name, rain)| (*name, rain.view())).collect(),
             probabilities,
             weights: lead.components.iter().map(|c| (c.name, c.weight)).collect(),

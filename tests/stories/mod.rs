@@ -4,4 +4,4 @@ mod bad_input;
 mod contract;
 mod demo;
 mod forecast;
-mod read_radar;
+mod ingest;
