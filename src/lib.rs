@@ -6,6 +6,7 @@ pub mod blend;
 pub mod check;
 pub mod demo;
 pub mod forecast;
+pub mod hindcast;
 pub mod ingest;
 pub mod nowcast;
 pub mod progress;

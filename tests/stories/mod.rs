@@ -1,3 +1,4 @@
 //! One story a file.
 
 mod contract;
+mod hindcast;
