@@ -8,6 +8,7 @@ pub mod check;
 pub mod config;
 pub mod demo;
 pub mod forecast;
+pub mod hindcast;
 pub mod ingest;
 pub mod nowcast;
 pub mod progress;

@@ -107,12 +107,12 @@ mod tests {
 
     fn terms(forecast: &Array2<f32>, observed: &Array2<f32>) -> Terms {
         let mask = Array2::from_elem(observed.dim(), true);
-        let observed = Observed::new(observed.view(), mask.view(), 1000.0);
+        let observed = Observed::new(observed, &mask, 1000.0);
         Categorical {
             score: Contingency::Csi,
             threshold_mm_h: 1.0,
         }
-        .terms(&Forecast::of_rain(forecast.view()), &observed)
+        .terms(&Forecast::of_rain(forecast), &observed)
     }
 
     #[test]

@@ -100,10 +100,10 @@ mod tests {
 
     fn scores(forecast: &Array2<f32>, observed: &Array2<f32>) -> [f64; 5] {
         let mask = Array2::from_elem(observed.dim(), true);
-        let observed = Observed::new(observed.view(), mask.view(), 1000.0);
+        let observed = Observed::new(observed, &mask, 1000.0);
         Moment::ALL.map(|moment| {
             let metric = Continuous { moment };
-            metric.score(&metric.terms(&Forecast::of_rain(forecast.view()), &observed))
+            metric.score(&metric.terms(&Forecast::of_rain(forecast), &observed))
         })
     }
 

@@ -1,6 +1,6 @@
 //! Which cells of an event are scored: observed nearly always, and far from missing data and the border.
 
-use ndarray::{Array2, ArrayView2, Zip};
+use ndarray::{Array2, Zip};
 
 use super::{Error, MetricsConfig};
 use crate::ingest::Archive;
@@ -21,7 +21,7 @@ impl EventMask {
     }
 
     /// Adds a frame `[y, x]`; NaN is not observed.
-    pub fn add(&mut self, rain: ArrayView2<'_, f32>) {
+    pub fn add(&mut self, rain: &Array2<f32>) {
         self.frames += 1;
         Zip::from(&mut self.observed)
             .and(rain)
@@ -33,19 +33,20 @@ impl EventMask {
     pub fn cells(&self, share: f64, margin: usize) -> Array2<bool> {
         let good = self.observed.mapv(|count| f64::from(count) / self.frames.max(1) as f64 > share);
         let least = (margin * margin) as f64;
-        square_distance(good.view()).mapv(|square| square > least)
+        square_distance(&good).mapv(|square| square > least)
     }
 
-    /// The mask of all frames of an archive.
+    /// The mask of all frames of an archive that can be read.
     ///
     /// # Errors
     ///
-    /// [`Error::NoCells`] where no cell is left, and those of reading a frame.
+    /// [`Error::NoCells`] where no cell is left.
     pub fn of(event: &str, archive: &Archive, config: &MetricsConfig) -> Result<Array2<bool>, Error> {
         let mut mask = Self::new(archive.grid().shape());
         for valid_time in archive.times() {
-            if let Some(rain) = archive.frame(*valid_time)? {
-                mask.add(rain.view());
+            // A frame that cannot be read says nothing of where the radar sees; whoever is to be judged by it is told.
+            if let Ok(Some(rain)) = archive.frame(*valid_time) {
+                mask.add(&rain);
             }
         }
         let cells = mask.cells(config.observed_share, config.margin_cells);
@@ -67,7 +68,7 @@ impl EventMask {
 ///
 /// Felzenszwalb, P. F. and D. P. Huttenlocher, 2012: Distance transforms of sampled functions. Theory of Computing, 8, 415-428,
 /// doi:10.4086/toc.2012.v008a019.
-fn square_distance(good: ArrayView2<'_, bool>) -> Array2<f64> {
+fn square_distance(good: &Array2<bool>) -> Array2<f64> {
     let (ny, nx) = good.dim();
     let mut square = Array2::zeros((ny, nx));
     for column in 0..nx {
@@ -129,7 +130,7 @@ mod tests {
     fn the_border_counts_as_missing() {
         // A 5 x 5 grid all observed: the centre is 3 cells from outside, its neighbours 2.
         let mut mask = EventMask::new((5, 5));
-        mask.add(Array2::zeros((5, 5)).view());
+        mask.add(&Array2::zeros((5, 5)));
         let cells = mask.cells(0.9, 2);
         assert_eq!(cells.iter().filter(|c| **c).count(), 1);
         assert!(cells[[2, 2]]);
@@ -140,7 +141,7 @@ mod tests {
     fn nine_frames_of_ten_are_too_few() {
         let mut mask = EventMask::new((1, 2));
         for k in 0..10 {
-            mask.add(array![[0.0, if k == 0 { f32::NAN } else { 0.0 }]].view());
+            mask.add(&array![[0.0, if k == 0 { f32::NAN } else { 0.0 }]]);
         }
         assert_eq!(mask.cells(0.9, 0), array![[true, false]]);
     }
@@ -149,7 +150,7 @@ mod tests {
         #[test]
         fn distances_are_those_of_a_plain_search(good in prop::collection::vec(prop::bool::weighted(0.85), 8 * 11)) {
             let good = Array2::from_shape_vec((8, 11), good).unwrap();
-            let square = square_distance(good.view());
+            let square = square_distance(&good);
             for ((y, x), found) in square.indexed_iter() {
                 let mut least = i64::MAX;
                 for j in -1..=8i64 {

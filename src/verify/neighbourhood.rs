@@ -1,6 +1,6 @@
 //! Scores of neighbourhoods: rain in about the right place counts.
 
-use ndarray::{Array2, ArrayView2, Zip};
+use ndarray::{Array2, Zip};
 
 use super::{Forecast, Label, Metric, Observed, Terms};
 
@@ -39,7 +39,7 @@ impl Metric for FractionsSkillScore {
         let Some(rain) = forecast.rain() else { return Terms::default() };
         let window = window_cells(self.window_km, observed.cell_km());
         let threshold = self.threshold_mm_h as f32;
-        let forecast = event_counts(rain.view(), threshold, window);
+        let forecast = event_counts(rain, threshold, window);
         let observed_counts = observed.counts(threshold, window);
         let (f, o) = (forecast.as_slice(), observed_counts.as_slice());
         let (Some(f), Some(o)) = (f, o) else { return Terms::default() };
@@ -69,7 +69,7 @@ pub fn window_cells(window_km: f64, cell_km: f64) -> usize {
 
 /// Number of cells at or above a threshold in the window of odd width around each cell, by running sums: the cost does not depend on
 /// the width.
-pub(super) fn event_counts(rain: ArrayView2<'_, f32>, threshold: f32, window: usize) -> Array2<u32> {
+pub(super) fn event_counts(rain: &Array2<f32>, threshold: f32, window: usize) -> Array2<u32> {
     let half = window / 2;
     let (ny, nx) = rain.dim();
     let mut along_rows = Array2::<u32>::zeros((ny, nx));
@@ -111,12 +111,12 @@ mod tests {
 
     fn fss(forecast: &Array2<f32>, observed: &Array2<f32>, window_km: f64) -> f64 {
         let mask = Array2::from_elem(observed.dim(), true);
-        let observed = Observed::new(observed.view(), mask.view(), 1000.0);
+        let observed = Observed::new(observed, &mask, 1000.0);
         let metric = FractionsSkillScore {
             threshold_mm_h: 1.0,
             window_km,
         };
-        metric.score(&metric.terms(&Forecast::of_rain(forecast.view()), &observed))
+        metric.score(&metric.terms(&Forecast::of_rain(forecast), &observed))
     }
 
     #[test]
@@ -142,9 +142,9 @@ mod tests {
     #[test]
     fn a_window_ends_at_the_border() {
         let rain = array![[1.0, 0.0, 1.0], [0.0, 1.0, f32::NAN]];
-        assert_eq!(event_counts(rain.view(), 1.0, 3), array![[2, 3, 2], [2, 3, 2]]);
-        assert_eq!(event_counts(rain.view(), 1.0, 9), Array2::from_elem((2, 3), 3));
-        assert_eq!(event_counts(rain.view(), 1.0, 1), array![[1, 0, 1], [0, 1, 0]]);
+        assert_eq!(event_counts(&rain, 1.0, 3), array![[2, 3, 2], [2, 3, 2]]);
+        assert_eq!(event_counts(&rain, 1.0, 9), Array2::from_elem((2, 3), 3));
+        assert_eq!(event_counts(&rain, 1.0, 1), array![[1, 0, 1], [0, 1, 0]]);
     }
 
     #[test]
@@ -170,7 +170,7 @@ mod tests {
         #[test]
         fn running_sums_count_what_a_plain_loop_counts(cells in prop::collection::vec(0.0f32..2.0, 42), window in 0usize..5) {
             let rain = Array2::from_shape_vec((6, 7), cells).unwrap();
-            let counts = event_counts(rain.view(), 1.0, 2 * window + 1);
+            let counts = event_counts(&rain, 1.0, 2 * window + 1);
             for ((y, x), count) in counts.indexed_iter() {
                 let near = rain.indexed_iter().filter(|((j, i), r)| **r >= 1.0 && j.abs_diff(y) <= window && i.abs_diff(x) <= window);
                 prop_assert_eq!(*count as usize, near.count());

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, Axis};
 use nowblend_field::{Exceedance, Slice};
 
 use super::{
@@ -32,13 +32,13 @@ impl<'a> Forecast<'a> {
                     known: None,
                     slice: None,
                 },
-                |rain| Self::of_rain(rain.view()),
+                Self::of_rain,
             )
         }
     }
 
     /// A forecast of rain `[y, x]` alone, mm h⁻¹.
-    pub fn of_rain(rain: ArrayView2<'_, f32>) -> Self {
+    pub fn of_rain(rain: &Array2<f32>) -> Self {
         Self {
             rain: Some(dry_where_missing(rain)),
             known: Some(rain.as_standard_layout().mapv(|r| !r.is_nan())),
@@ -111,12 +111,15 @@ impl<'a> Forecast<'a> {
     }
 }
 
+/// Threshold, as its bits, and width of the window.
+type EventAndWindow = (u32, usize);
+
 /// What was observed at one valid time on the cells that count. What metrics need of it is computed once and kept.
 pub struct Observed {
     rain: Array2<f32>,
     cells: Vec<u32>,
     cell_km: f64,
-    counts: Mutex<BTreeMap<(u32, usize), Arc<Array2<u32>>>>,
+    counts: Mutex<BTreeMap<EventAndWindow, Arc<Array2<u32>>>>,
     region: Option<Region>,
     power: OnceLock<Vec<f64>>,
 }
@@ -127,7 +130,7 @@ impl Observed {
     /// # Panics
     ///
     /// Where the mask has another shape than the rain.
-    pub fn new(observed: ArrayView2<'_, f32>, mask: ArrayView2<'_, bool>, cell_size_m: f64) -> Self {
+    pub fn new(observed: &Array2<f32>, mask: &Array2<bool>, cell_size_m: f64) -> Self {
         assert_eq!(observed.dim(), mask.dim(), "rain and mask share a grid");
         let counted = ndarray::Zip::from(observed).and(mask).map_collect(|r, m| *m && !r.is_nan());
         let cells = counted
@@ -140,7 +143,7 @@ impl Observed {
             cells,
             cell_km: cell_size_m / 1000.0,
             counts: Mutex::default(),
-            region: Region::around(counted),
+            region: Region::around(&counted),
             power: OnceLock::new(),
         }
     }
@@ -171,7 +174,7 @@ impl Observed {
         let mut known = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let counts = known
             .entry((threshold.to_bits(), window))
-            .or_insert_with(|| Arc::new(event_counts(self.rain.view(), threshold, window)));
+            .or_insert_with(|| Arc::new(event_counts(&self.rain, threshold, window)));
         Arc::clone(counts)
     }
 
@@ -182,11 +185,11 @@ impl Observed {
 
     /// Observed power by ring of wavenumber.
     pub(super) fn power(&self, region: &Region) -> &[f64] {
-        self.power.get_or_init(|| ring_power(self.rain.view(), region))
+        self.power.get_or_init(|| ring_power(&self.rain, region))
     }
 }
 
-fn dry_where_missing(rain: ArrayView2<'_, f32>) -> Array2<f32> {
+fn dry_where_missing(rain: &Array2<f32>) -> Array2<f32> {
     let rain = rain.as_standard_layout();
     rain.mapv(|r| if r.is_nan() { 0.0 } else { r })
 }
@@ -203,8 +206,8 @@ mod tests {
     #[test]
     fn unobserved_never_counts_and_missing_is_counted_as_dry() {
         let mask = Array2::from_elem((2, 3), true);
-        let observed = Observed::new(array![[1.0, f32::NAN, 0.0], [0.0, 2.0, f32::NAN]].view(), mask.view(), 1000.0);
-        let forecast = Forecast::of_rain(array![[f32::NAN, 9.0, 0.5], [0.0, f32::NAN, 1.0]].view());
+        let observed = Observed::new(&array![[1.0, f32::NAN, 0.0], [0.0, 2.0, f32::NAN]], &mask, 1000.0);
+        let forecast = Forecast::of_rain(&array![[f32::NAN, 9.0, 0.5], [0.0, f32::NAN, 1.0]]);
         assert_eq!(observed.count(), 4);
         assert_eq!(forecast.missing(&observed), 2);
         assert_eq!(forecast.rain_on(&observed).unwrap().collect::<Vec<_>>(), [0.0, 0.5, 0.0, 0.0]);
@@ -213,7 +216,7 @@ mod tests {
     #[test]
     fn a_probability_is_the_forecasters_own_else_the_share_of_members() {
         let mask = Array2::from_elem((1, 2), true);
-        let observed = Observed::new(array![[1.0, 0.0]].view(), mask.view(), 1000.0);
+        let observed = Observed::new(&array![[1.0, 0.0]], &mask, 1000.0);
         let members = stack![
             Axis(0),
             array![[2.0f32, 0.0]],

@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     fn observed(rain: &Array2<f32>) -> Observed {
-        Observed::new(rain.view(), Array2::from_elem(rain.dim(), true).view(), 1000.0)
+        Observed::new(rain, &Array2::from_elem(rain.dim(), true), 1000.0)
     }
 
     fn probability(p: Array2<f32>) -> Slice {
@@ -193,7 +193,7 @@ mod tests {
         // Forecast 2 mm/h, observed 0.6: levels 1 and 2 are missed, 0.75 + 2.0; the other cell is right.
         let metric = ThresholdCrps {};
         let forecast = array![[2.0, 0.0]];
-        let terms = metric.terms(&Forecast::of_rain(forecast.view()), &observed(&array![[0.6, 0.0]]));
+        let terms = metric.terms(&Forecast::of_rain(&forecast), &observed(&array![[0.6, 0.0]]));
         assert_eq!(metric.score(&terms), 2.75 / 2.0);
         assert!(metric.score(&Terms::default()).is_nan());
     }

@@ -107,14 +107,14 @@ fn every_score_is_the_score_librarys_to_a_millionth() {
     let reference: serde_json::Value = serde_json::from_str(include_str!("../../tests/reference/verify/scores.json")).unwrap();
     let mut mask = EventMask::new((NY, NX));
     let frames = frames();
-    frames.iter().for_each(|frame| mask.add(frame.view()));
+    frames.iter().for_each(|frame| mask.add(frame));
     let mask = mask.cells(0.9, 6);
     assert_eq!(
         mask.iter().filter(|c| **c).count() as u64,
         reference["mask_cells"].as_u64().unwrap()
     );
     let truth = with_gaps(frames[5].clone(), 800_000, 0.03);
-    let observed = Observed::new(truth.view(), mask.view(), CELL_M);
+    let observed = Observed::new(&truth, &mask, CELL_M);
     assert_eq!(observed.count() as u64, reference["cells"].as_u64().unwrap());
     let given = with_gaps(rain(2), 700_000, 0.05);
     let sum: f64 = given.iter().filter(|r| !r.is_nan()).map(|r| f64::from(*r)).sum();
@@ -126,8 +126,8 @@ fn every_score_is_the_score_librarys_to_a_millionth() {
     let probability = probability();
     let dry = Array2::<f32>::zeros((NY, NX));
     let forecasts = [
-        ("forecast", Forecast::of_rain(given.view())),
-        ("dry", Forecast::of_rain(dry.view())),
+        ("forecast", Forecast::of_rain(&given)),
+        ("dry", Forecast::of_rain(&dry)),
         ("probability", Forecast::of(&probability)),
     ];
     let mut compared = 0;

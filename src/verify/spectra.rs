@@ -2,7 +2,7 @@
 
 use std::{f64::consts::PI, ops::Range, sync::Arc};
 
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, s};
 use realfft::RealFftPlanner;
 use rustfft::{FftPlanner, num_complex::Complex64};
 
@@ -53,7 +53,7 @@ impl Metric for PowerRatio {
         let (Some(rain), Some(region)) = (forecast.rain(), observed.region()) else {
             return Terms::default();
         };
-        let forecast_power = ring_power(rain.view(), region);
+        let forecast_power = ring_power(rain, region);
         let observed_power = observed.power(region);
         let mut sums = vec![0.0; 3 * self.bands_km.len()];
         for (ring, (f, o)) in forecast_power.iter().zip(observed_power).enumerate() {
@@ -87,7 +87,7 @@ pub(super) struct Region {
 
 impl Region {
     /// `None` where no cell counts.
-    pub fn around(counted: Array2<bool>) -> Option<Self> {
+    pub fn around(counted: &Array2<bool>) -> Option<Self> {
         let span = |hit: Vec<bool>| {
             let first = hit.iter().position(|h| *h)?;
             let last = hit.iter().rposition(|h| *h)?;
@@ -105,7 +105,7 @@ impl Region {
 }
 
 /// Mean power on the rings of wavenumber 1, 2, … up to half of the shorter side.
-pub(super) fn ring_power(rain: ArrayView2<'_, f32>, region: &Region) -> Vec<f64> {
+pub(super) fn ring_power(rain: &Array2<f32>, region: &Region) -> Vec<f64> {
     let (ny, nx) = region.counted.dim();
     let rain = rain.slice(s![region.rows.clone(), region.columns.clone()]);
     let inside = ndarray::Zip::from(rain)
@@ -162,9 +162,9 @@ mod tests {
 
     fn ratio(forecast: &Array2<f32>, observed: &Array2<f32>, cell_size_m: f64) -> [f64; 3] {
         let mask = Array2::from_elem(observed.dim(), true);
-        let observed = Observed::new(observed.view(), mask.view(), cell_size_m);
+        let observed = Observed::new(observed, &mask, cell_size_m);
         let bands = [[0.0, 8.0], [8.0, 32.0], [32.0, 128.0]];
-        let terms = PowerRatio::new(&bands, 0).terms(&Forecast::of_rain(forecast.view()), &observed);
+        let terms = PowerRatio::new(&bands, 0).terms(&Forecast::of_rain(forecast), &observed);
         [0, 1, 2].map(|band| PowerRatio::new(&bands, band).score(&terms))
     }
 
@@ -211,8 +211,8 @@ mod tests {
     fn all_power_is_found_on_the_rings() {
         // A pure wave of 8 cells along x has its power on ring 32/8 = 4 and, by the window, on its neighbours 3 and 5.
         let wave = Array2::from_shape_fn((32, 32), |(_, x)| (x as f32 * std::f32::consts::TAU / 8.0).cos());
-        let region = Region::around(Array2::from_elem((32, 32), true)).unwrap();
-        let power = ring_power(wave.view(), &region);
+        let region = Region::around(&Array2::from_elem((32, 32), true)).unwrap();
+        let power = ring_power(&wave, &region);
         let near: f64 = power[2..5].iter().sum();
         assert!(near > 0.98 * power.iter().sum::<f64>());
         assert_eq!(power.len(), 15);

@@ -35,7 +35,7 @@ pub fn stored(forecast: &StoredForecast, event: &str, archive: &Archive, config:
             continue;
         };
         let Some(rain) = archive.frame(frame)? else { continue };
-        let observed = Observed::new(rain.view(), mask.view(), archive.grid().cell_size_m());
+        let observed = Observed::new(&rain, &mask, archive.grid().cell_size_m());
         for (component, product) in rain_products(forecast) {
             let mut slice = Slice::of_rain(lead_time, forecast.field(&product, lead_time)?);
             if component == BEST {

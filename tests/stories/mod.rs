@@ -4,4 +4,5 @@ mod bad_input;
 mod contract;
 mod demo;
 mod forecast;
+mod hindcast;
 mod ingest;
