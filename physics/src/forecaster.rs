@@ -15,6 +15,7 @@ use crate::{
     moisture::{CLOUD, ECHO, RAIN, VAPOUR},
     parcels::Parcels,
     plane::{Plane, Shape},
+    wandering::mean_around,
 };
 
 /// Name in configurations, reports and files.
@@ -37,10 +38,11 @@ const DRY_MM_H: f32 = 0.01;
 /// The core runs on cells of a few kilometres. Carried on these, rain would be smeared; so the radar's own cells are followed back
 /// along the core's evolving wind and the echo found there is multiplied by how the core's rain has changed along the way:
 ///
-/// R(x, t) = R_radar(x + D, 0) · h q_r / (H q_e) + new rain,
+/// R(x, t) = ⟨R_radar(x + D, 0)⟩ · h q_r / (H q_e) + new rain,
 ///
 /// where q_r is the core's rain and q_e what it would be had it only been carried. The ratio is limited; what the core rains beyond it,
-/// where no echo was, is new rain. Each slice has the core's `column_water_kg_m2`, `moisture_flux_divergence_kg_m2_s` and
+/// where no echo was, is new rain. ⟨ ⟩ is the mean over the area, widening with time, over which unresolved eddies may have taken the
+/// echo, since that is what can be forecast of it. Each slice has the core's `column_water_kg_m2`, `moisture_flux_divergence_kg_m2_s` and
 /// `convergence_s` `[y, x]` beside it. One layer knows no instability: it lets rain form only where its air converges.
 pub struct ShallowWater {
     config: ShallowWaterConfig,
@@ -89,7 +91,7 @@ impl Forecaster for ShallowWater {
         let layer = layer(&self.config, &blocks, &start);
         Ok(Box::new(CoreRun {
             config: &self.config,
-            parcels: Parcels::at_start(blocks.shape()),
+            parcels: Parcels::at_start(&layer.layer().metric, layer.flow(), &start.motion),
             blocks,
             layer,
             echo,
@@ -234,7 +236,8 @@ impl CoreRun<'_> {
     /// Rain `[y, x]` now, mm h⁻¹; NaN where the radar saw nothing that could have arrived.
     fn rain(&self) -> Array2<f32> {
         let displacement: Displacement = self.parcels.displacement(&self.blocks);
-        let mut rain = displacement.sample(self.echo.view(), Interpolation::Linear);
+        let echo = mean_around(&self.echo, self.wandered());
+        let mut rain = displacement.sample(echo.view(), Interpolation::Linear);
         let (growth, new) = self.growth();
         Zip::from(&mut rain)
             .and(&self.blocks.spread(&growth))
@@ -244,6 +247,13 @@ impl CoreRun<'_> {
                 *rain = *rain * growth.max(0.0) + new;
             });
         rain
+    }
+
+    /// Half the side of the box, cells of the radar, whose mean taken twice stands for where eddies may have taken an echo by now.
+    fn wandered(&self) -> usize {
+        let side_m = 1000.0 * self.config.wandering_km_h * self.layer.time_s() / 3600.0;
+        let cell_m = self.blocks.grid().cell_size_m() / self.blocks.factor() as f64;
+        (0.5 * side_m / cell_m).round() as usize
     }
 
     /// By how much the core's rain differs from its carried echo, as a factor, and what it rains beyond the limit of that, mm h⁻¹.

@@ -17,6 +17,7 @@ pub mod plane;
 pub mod shallow_water;
 pub mod time_integration;
 pub mod transport;
+mod wandering;
 
 pub use config::ShallowWaterConfig;
 pub use error::Error;

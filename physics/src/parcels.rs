@@ -19,6 +19,9 @@ const ITERATIONS: usize = 2;
 /// A step goes back along the new wind alone and reads there how far that air had come: D(x) = δ(x) + D(x + δ), with δ by the
 /// implicit midpoint rule. Nothing but the displacement, which is smooth, is ever interpolated twice.
 ///
+/// Echoes also propagate: new ones grow on one side and old ones die on the other. What their observed motion has beyond the wind
+/// is added to it.
+///
 /// # Source
 ///
 /// Staniforth, A. and J. Côté, 1991: Semi-Lagrangian integration schemes for atmospheric models - a review. Mon. Wea. Rev., 119,
@@ -29,26 +32,40 @@ pub(crate) struct Parcels {
     /// Room for the next displacement.
     next: [Plane; 2],
     rates: Rates,
+    propagation: Rates,
 }
 
-/// Wind in the middle of the cells, cells per second.
+/// Velocity in the middle of the cells, cells per second.
 struct Rates {
     north: Plane,
     east: Plane,
 }
 
 impl Parcels {
-    /// Air that has not moved yet.
-    pub fn at_start(shape: Shape) -> Self {
+    /// Echoes that have not moved yet, in the wind `flow`, observed to move with `motion` `[y, x]` (east, north), m s⁻¹.
+    pub fn at_start(metric: &Metric, flow: &Flow, motion: &[Array2<f64>; 2]) -> Self {
+        let shape = metric.shape();
         let plane = || Plane::constant(shape, 0.0);
+        let mut propagation = Rates {
+            north: plane(),
+            east: plane(),
+        };
+        for (j, i) in (0..shape.ny).flat_map(|j| (0..shape.nx).map(move |i| (j, i))) {
+            let (y, x) = (j as isize, i as isize);
+            let beyond = |motion: f64, wind: f64| if motion.is_finite() { motion - wind } else { 0.0 };
+            let (u, v) = (&flow.u, &flow.v);
+            *propagation.east.at_mut(y, x) = beyond(motion[0][[j, i]], 0.5 * (u.at(y, x) + u.at(y, x + 1))) / metric.dx_m(j);
+            *propagation.north.at_mut(y, x) = beyond(motion[1][[j, i]], 0.5 * (v.at(y, x) + v.at(y + 1, x))) / metric.dy_m();
+        }
         Self {
             north: plane(),
             east: plane(),
             next: [plane(), plane()],
             rates: Rates {
-                north: plane(),
-                east: plane(),
+                north: propagation.north.clone(),
+                east: propagation.east.clone(),
             },
+            propagation,
         }
     }
 
@@ -71,7 +88,7 @@ impl Parcels {
             });
     }
 
-    /// Moves on by `seconds` with the wind noted since the last call, and forgets that wind.
+    /// Moves on by `seconds` with the propagation and the wind noted since the last call, and forgets that wind.
     pub fn follow(&mut self, seconds: f64) {
         let (rates, old_north, old_east) = (&self.rates, &self.north, &self.east);
         let [next_north, next_east] = &mut self.next;
@@ -96,8 +113,8 @@ impl Parcels {
             });
         std::mem::swap(&mut self.north, &mut self.next[0]);
         std::mem::swap(&mut self.east, &mut self.next[1]);
-        self.rates.north.fill(0.0);
-        self.rates.east.fill(0.0);
+        self.rates.north.copy_from(&self.propagation.north);
+        self.rates.east.copy_from(&self.propagation.east);
     }
 
     /// The same for the radar's cells, in cells of the radar.
@@ -139,13 +156,17 @@ mod tests {
 
     const SHAPE: Shape = Shape { ny: 41, nx: 51 };
 
+    fn still() -> Array2<f64> {
+        Array2::zeros((SHAPE.ny, SHAPE.nx))
+    }
+
     #[test]
     fn in_a_uniform_wind_the_air_comes_from_upwind() {
         let metric = Metric::plane(SHAPE, 2000.0, 1000.0, Rotation::Constant(0.0));
         let mut flow = Flow::rest(SHAPE, 500.0);
         flow.u.fill(10.0);
         flow.v.fill(-4.0);
-        let mut parcels = Parcels::at_start(SHAPE);
+        let mut parcels = Parcels::at_start(&metric, &Flow::rest(SHAPE, 500.0), &[still(), still()]);
         for _ in 0..5 {
             parcels.blow(&metric, &flow);
             parcels.blow(&metric, &flow);
@@ -165,7 +186,7 @@ mod tests {
         let mut flow = Flow::rest(SHAPE, 500.0);
         flow.u = Plane::from_fn(SHAPE, |j, _| -rate * 1000.0 * (j as f64 - 20.0));
         flow.v = Plane::from_fn(SHAPE, |_, i| rate * 1000.0 * (i as f64 - 25.0));
-        let mut parcels = Parcels::at_start(SHAPE);
+        let mut parcels = Parcels::at_start(&metric, &Flow::rest(SHAPE, 500.0), &[still(), still()]);
         for _ in 0..180 {
             parcels.blow(&metric, &flow);
             parcels.blow(&metric, &flow);
@@ -173,5 +194,18 @@ mod tests {
         }
         let off = parcels.east.at(20, 33).hypot(parcels.north.at(20, 33));
         assert!(off < 0.05, "{off} cells");
+    }
+
+    #[test]
+    fn echoes_propagate_against_the_wind_as_they_were_observed_to() {
+        // Wind 10 m/s, motion 4 m/s: after 500 s at rest again otherwise, 2 cells of 1 km from the west.
+        let metric = Metric::plane(SHAPE, 1000.0, 1000.0, Rotation::Constant(0.0));
+        let mut flow = Flow::rest(SHAPE, 500.0);
+        flow.u.fill(10.0);
+        let mut parcels = Parcels::at_start(&metric, &flow, &[still() + 4.0, still()]);
+        parcels.blow(&metric, &flow);
+        parcels.blow(&metric, &flow);
+        parcels.follow(500.0);
+        assert!((parcels.east.at(20, 25) + 2.0).abs() < 1e-12);
     }
 }
