@@ -14,7 +14,7 @@ const LIBRARIES: [(&str, &[&str]); 7] = [
     ("burn", &["ml/src"]),
     ("grib", &["src/ingest", "src/demo"]),
     ("netcdf_reader", &["src/ingest", "src/store"]),
-    ("netcdf_writer", &["src/store"]),
+    ("netcdf_writer", &["src/store", "src/ingest/tests"]),
     ("image", &["src/render"]),
     ("nowblend_physics", &["src"]),
     ("nowblend_ml", &["src"]),

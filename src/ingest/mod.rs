@@ -8,11 +8,13 @@ pub mod grib2;
 mod index;
 pub mod netcdf;
 pub mod quality;
+mod regrid;
 mod wait;
 
 pub use archive::{Archive, Newest, Observed};
 pub use config::{Crop, IngestConfig, Late};
 pub use error::Error;
+pub use regrid::regrid;
 
 #[cfg(test)]
 mod tests;

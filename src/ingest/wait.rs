@@ -61,3 +61,23 @@ fn late(archive: &Archive, now: DateTime<Utc>, patience: TimeDelta) -> Option<(V
     let complete = archive.reference_time().is_ok_and(|n| n.reference_time == newest);
     (!complete).then_some(found)
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Opens an archive as if it were `start`; each pause lets the time pass and then lets `meanwhile` happen.
+    pub fn open_at(config: &IngestConfig, start: DateTime<Utc>, meanwhile: impl Fn(DateTime<Utc>)) -> Result<Archive, Error> {
+        let now = Cell::new(start);
+        let clock = Clock {
+            now: Box::new(|| now.get()),
+            pause: Box::new(|time| {
+                now.set(now.get() + time);
+                meanwhile(now.get());
+            }),
+        };
+        open(config, &clock)
+    }
+}

@@ -240,7 +240,12 @@ fn longitudes(octets: Octets<'_>, columns: usize, scanning: Scanning, unit: f64)
         return Err(format!("longitudes from {west} to {east}, expected -360 to 720"));
     }
     let told = octets.u32(64).filter(|d| *d != 0 && *d != u32::MAX).map(|d| f64::from(d) * unit);
-    let width = if columns == 1 { 0.0 } else { (east - west).rem_euclid(360.0) };
+    let width = match (east - west).rem_euclid(360.0) {
+        _ if columns == 1 => 0.0,
+        // The last meridian repeats the first.
+        width if width < 1e-9 => 360.0,
+        width => width,
+    };
     let spacing = width / (columns.max(2) - 1) as f64;
     if columns > 1 && spacing <= 0.0 {
         return Err(format!("{columns} columns from {west} to {east}, expected them apart"));

@@ -9,8 +9,10 @@ mod look;
 mod octets;
 mod packing;
 mod radar;
+mod state;
 
 pub use grid::{Layout, Place};
 pub use header::{Header, Interval};
 pub use look::{Contents, Field, Refusal, look};
 pub use radar::{Rain, rain};
+pub use state::{States, states};

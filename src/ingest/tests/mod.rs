@@ -1,6 +1,7 @@
 //! What the room promises, on files made here and on real ones.
 
 mod archive;
+mod made;
 mod real;
 
 use std::path::PathBuf;
