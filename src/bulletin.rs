@@ -11,7 +11,7 @@ use nowblend_field::{Analysis, LeadTime, Notice, ReferenceTime};
 use crate::{
     config::Config,
     forecast::{self, Closing, Output, ToNetcdf},
-    ingest::{self, Archive, Newest},
+    ingest::{self, Air, Archive, Newest},
     render::{ReportHead, Score, ToMaps, ToReport, report::Best},
     store::{self, Provenance, write_whole},
     verify::{self, CaseTerms, Metrics, Scorecard},
@@ -91,9 +91,12 @@ pub fn make(config: &Config, request: &Request<'_>, also: &mut dyn Output) -> Re
         None => request.archive.reference_time()?,
     };
     let observed = request.archive.observed(newest.reference_time, config.ingest.frames)?;
-    let provenance = provenance(config, &observed.inputs, &blend);
-    let notices = [newest.notices, observed.notices].concat();
-    let analysis = Analysis::new(observed.sequence).with_motion_estimator(Arc::new(config.motion.clone()));
+    let air = Air::read(&config.air, observed.sequence.grid(), newest.reference_time)?;
+    let provenance = provenance(config, [observed.inputs, air.inputs].concat(), &blend);
+    let notices = [newest.notices, observed.notices, air.notices].concat();
+    let analysis = Analysis::new(observed.sequence)
+        .with_states(air.states)
+        .with_motion_estimator(Arc::new(config.motion.clone()));
     let reference_time = analysis.reference_time();
 
     let path = |name: &str| request.folder.join(name);
@@ -138,14 +141,14 @@ pub fn make(config: &Config, request: &Request<'_>, also: &mut dyn Output) -> Re
 }
 
 /// The resolved configuration, seed, version, inputs and references of a forecast.
-fn provenance(config: &Config, inputs: &[store::Input], blend: &crate::blend::Blend) -> Provenance {
+fn provenance(config: &Config, inputs: Vec<store::Input>, blend: &crate::blend::Blend) -> Provenance {
     let references = nowblend_field::Forecaster::references(blend);
     Provenance {
         config_toml: config.to_toml(),
         seed: config.forecast.seed,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: option_env!("NOWBLEND_COMMIT").map(str::to_owned),
-        inputs: inputs.to_vec(),
+        inputs,
         references: references.iter().map(|r| (*r).to_owned()).collect(),
         notices: Vec::new(),
     }

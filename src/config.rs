@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use nowblend_field::motion::LucasKanade;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{check::CheckConfig, forecast::ForecastConfig, ingest::IngestConfig, render::MapsConfig, verify::MetricsConfig};
+use crate::{check::CheckConfig, forecast::ForecastConfig, ingest::{AirConfig, IngestConfig}, render::MapsConfig, verify::MetricsConfig};
 
 /// The default configuration as a file that explains itself; a test keeps it equal to the code.
 pub const DEFAULT_TOML: &str = include_str!("../configs/default.toml");
@@ -16,6 +16,8 @@ pub const DEFAULT_TOML: &str = include_str!("../configs/default.toml");
 pub struct Config {
     /// Where observed rain comes from.
     pub ingest: IngestConfig,
+    /// Where the state of the air comes from, if there is one.
+    pub air: AirConfig,
     /// How the motion of the rain is estimated.
     pub motion: LucasKanade,
     /// Who forecasts, how far, and what is kept.
@@ -77,14 +79,22 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
 mod tests {
     use super::*;
 
-    /// Every key of a table, nested ones with dots; tables inside arrays by their key alone.
+    /// Every key of a table, nested ones with dots, those inside arrays with the number of the entry.
     fn keys(value: &toml::Value, before: &str, into: &mut Vec<String>) {
-        if let toml::Value::Table(table) = value {
-            for (key, inner) in table {
-                let name = format!("{before}{key}");
-                keys(inner, &format!("{name}."), into);
-                into.push(name);
+        match value {
+            toml::Value::Table(table) => {
+                for (key, inner) in table {
+                    let name = format!("{before}{key}");
+                    keys(inner, &format!("{name}."), into);
+                    into.push(name);
+                }
             }
+            toml::Value::Array(entries) => {
+                for (number, inner) in entries.iter().enumerate() {
+                    keys(inner, &format!("{before}{number}."), into);
+                }
+            }
+            _ => {}
         }
     }
 

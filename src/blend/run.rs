@@ -40,6 +40,8 @@ impl<'a> BlendRun<'a> {
         seed: Seed,
     ) -> Result<Self, Error> {
         let names: Vec<&str> = components.iter().map(|c| c.name()).collect();
+        // Estimated before anyone starts in parallel, so that no thread waits for itself; whoever needs it meets the error.
+        let _ = analysis.motion();
         let started: Vec<_> = components
             .par_iter()
             .map(|c| c.start(analysis, lead_times, seed.derive(c.name())).map_err(|e| (c.name(), e)))

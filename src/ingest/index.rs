@@ -87,7 +87,7 @@ impl Index {
 }
 
 /// The files that a source names, in order of their names.
-fn files(source: &str) -> Result<Vec<PathBuf>, Error> {
+pub(super) fn files(source: &str) -> Result<Vec<PathBuf>, Error> {
     let none = || Error::NoFiles {
         source_words: source.to_owned(),
     };

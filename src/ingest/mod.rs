@@ -1,5 +1,6 @@
 //! From files that weather services write to rain and states of the air on a grid.
 
+mod air;
 mod archive;
 mod bytes;
 mod config;
@@ -11,6 +12,7 @@ pub mod quality;
 mod regrid;
 mod wait;
 
+pub use air::{Air, AirConfig};
 pub use archive::{Archive, Newest, Observed};
 pub use config::{Crop, IngestConfig, Late};
 pub use error::Error;
