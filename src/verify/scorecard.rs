@@ -15,7 +15,7 @@ use super::{BootstrapConfig, CaseTerms, Label, LeadTerms, Metrics, Resamples, Te
 pub const ALL_EVENTS: &str = "all";
 
 /// A table of scores.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Scorecard {
     /// Where the scores come from: version, configuration, sources.
     pub about: BTreeMap<String, String>,
@@ -152,11 +152,15 @@ impl Scorecard {
         text
     }
 
-    /// Everything, as JSON.
+    /// Everything, as JSON with a line for each row, so that two tables can be compared line by line.
     pub fn json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("names and numbers can always be written");
-        text.push('\n');
-        text
+        format!(
+            "{{\"about\":{},\n\"reference\":{},\n\"rows\":[\n{}\n],\n\"sums\":[\n{}\n]}}\n",
+            json(&self.about),
+            json(&self.reference),
+            lines(&self.rows),
+            lines(&self.sums)
+        )
     }
 
     /// Tables of some metrics by component and lead time for a terminal, with the cases and the share of missing cells below.
@@ -346,6 +350,14 @@ fn in_order<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
     })
 }
 
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("names and numbers can always be written")
+}
+
+fn lines(values: &[impl Serialize]) -> String {
+    values.iter().map(json).collect::<Vec<_>>().join(",\n")
+}
+
 /// A name as CSV takes it.
 fn quoted(name: &str) -> String {
     if name.contains([',', '"', '\n']) {
@@ -442,6 +454,7 @@ mod tests {
         assert_eq!(quoted("rain, heavy"), "\"rain, heavy\"");
         let json: serde_json::Value = serde_json::from_str(&card.json()).unwrap();
         assert_eq!(json["rows"][0]["low"], serde_json::Value::Null);
+        assert_eq!(json["rows"][0]["metric"], "csi");
         let text = card.text(&["csi_1_mm_h", "not_a_metric"]);
         assert!(
             text.contains("csi_1_mm_h\n") && text.contains("0.500") && text.contains("25.0 %"),
