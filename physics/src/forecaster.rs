@@ -84,12 +84,15 @@ impl Forecaster for ShallowWater {
         let blocks = Blocks::new(analysis.grid(), 1000.0 * self.config.cell_km, self.config.most_cells);
         let motion = analysis.motion()?;
         let start = Start {
-            rain: blocks.mean(echo.view()),
-            motion: [blocks.mean(motion.u.view()), blocks.mean(motion.v.view())],
+            rain: blocks.mean(&echo),
+            motion: [blocks.mean(&motion.u), blocks.mean(&motion.v)],
             air: state.map(|s| Air::of(s, &blocks)),
         };
         let layer = layer(&self.config, &blocks, &start);
+        let air_step_s = layer.air_step_s(self.config.courant);
         Ok(Box::new(CoreRun {
+            air_step_s,
+            air_steps: layer.air_steps_per_step(air_step_s),
             config: &self.config,
             parcels: Parcels::at_start(&layer.layer().metric, layer.flow(), &start.motion),
             blocks,
@@ -188,6 +191,9 @@ struct CoreRun<'a> {
     config: &'a ShallowWaterConfig,
     blocks: Blocks,
     layer: MoistLayer,
+    /// Longest step of the air, s, and how many of them its water waits for: chosen for the wind at the start.
+    air_step_s: f64,
+    air_steps: usize,
     parcels: Parcels,
     /// The frame that it starts from `[y, x]`, mm h⁻¹.
     echo: Array2<f32>,
@@ -224,9 +230,7 @@ impl CoreRun<'_> {
         let seconds = more / parts;
         for _ in 0..parts as usize {
             self.parcels.blow(&self.layer.layer().metric, self.layer.flow());
-            let air_step_s = self.layer.air_step_s(self.config.courant);
-            let air_steps = self.layer.air_steps_per_step(air_step_s);
-            self.layer.advance(seconds, air_step_s, air_steps)?;
+            self.layer.advance(seconds, self.air_step_s, self.air_steps)?;
             self.parcels.blow(&self.layer.layer().metric, self.layer.flow());
             self.parcels.follow(seconds);
         }

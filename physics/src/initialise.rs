@@ -11,7 +11,7 @@ use crate::{
     constants::{EPSILON, GRAVITY},
     metric::Metric,
     moist_layer::{Layer, MoistLayer, Nudging},
-    moisture::TRACERS,
+    moisture::{ECHO, RAIN, SUPPLY, TRACERS, VAPOUR},
     plane::{Plane, Shape},
     shallow_water::Flow,
 };
@@ -44,7 +44,7 @@ pub(crate) struct Air {
 impl Air {
     /// Means of a state, whose shapes were checked, over blocks.
     pub fn of(state: &State, blocks: &Blocks) -> Self {
-        let mean = |field: &Array2<f32>| blocks.mean(field.view());
+        let mean = |field: &Array2<f32>| blocks.mean(field);
         Self {
             level_hpa: state.level_hpa,
             wind: [mean(&state.u), mean(&state.v)],
@@ -127,7 +127,7 @@ pub(crate) fn layer(config: &ShallowWaterConfig, blocks: &Blocks, start: &Start)
     let mut around = around;
     if let Boundary::Open(outer) = &mut around {
         outer.tracers = vec![none.clone(); TRACERS];
-        outer.tracers[crate::moisture::VAPOUR] = outside;
+        outer.tracers[VAPOUR] = outside;
     }
     let layer = Layer {
         metric,
@@ -142,7 +142,12 @@ pub(crate) fn layer(config: &ShallowWaterConfig, blocks: &Blocks, start: &Start)
         }),
         divergence_damping: config.divergence_damping,
     };
-    MoistLayer::new(layer, flow, vec![vapour, none, rain.clone(), supply, rain])
+    let mut tracers = vec![none; TRACERS];
+    tracers[VAPOUR] = vapour;
+    tracers[RAIN] = rain.clone();
+    tracers[SUPPLY] = supply;
+    tracers[ECHO] = rain;
+    MoistLayer::new(layer, flow, tracers)
 }
 
 /// A plane from values of the cells; the rim repeats those of the edge.
@@ -244,7 +249,6 @@ mod tests {
     use nowblend_field::Grid;
 
     use super::*;
-    use crate::moisture::{RAIN, VAPOUR};
 
     fn plane(ny: usize, nx: usize) -> (Grid, Blocks) {
         let grid = Grid::plane(ny, nx, 4000.0);

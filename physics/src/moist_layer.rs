@@ -350,8 +350,7 @@ impl MoistLayer {
                     0.0
                 };
                 let courant = waves.max(carried);
-                // Also true for what is not a number.
-                if !(courant <= largest) {
+                if courant > largest || courant.is_nan() {
                     largest = courant;
                     *worst = (courant, k);
                     if courant.is_nan() {
@@ -362,7 +361,7 @@ impl MoistLayer {
         });
         let (mut worst, mut place) = (0.0, (0, 0));
         for (j, (courant, k)) in self.room.courant.iter().enumerate() {
-            if !(*courant <= worst) {
+            if *courant > worst || courant.is_nan() {
                 (worst, place) = (*courant, (j, k - RIM));
                 if worst.is_nan() {
                     break;
@@ -588,7 +587,7 @@ mod tests {
         // Waves of 70 m/s cross 1.8 km in 26 s: a step of 60 s is far beyond what the stages bear.
         let refused = layer.step(60.0, 1);
         assert!(
-            matches!(refused, Err(Error::Courant { courant, .. }) if !(courant <= COURANT_LIMIT)),
+            matches!(refused, Err(Error::Courant { courant, .. }) if courant > COURANT_LIMIT || courant.is_nan()),
             "{refused:?}"
         );
     }

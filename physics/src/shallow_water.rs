@@ -34,12 +34,6 @@ impl Flow {
             v: Plane::constant(shape, 0.0),
         }
     }
-
-    pub(crate) fn copy_from(&mut self, other: &Self) {
-        self.h.copy_from(&other.h);
-        self.u.copy_from(&other.u);
-        self.v.copy_from(&other.v);
-    }
 }
 
 /// Air that went through west and south faces, m³: the step's own fluxes, which carry the tracers.
@@ -108,8 +102,8 @@ impl System for ShallowWaterEquations<'_> {
             .zip(self.fluxes.y.strips_mut(STRIP))
             .enumerate()
             .for_each(|(strip, ((((h, u), v), x), y_flux))| {
-                let writes = Writes { h, u, v, x, y: y_flux };
-                ROOM.with_borrow_mut(|room| equations.strip(strip * STRIP, y, old, writes, room));
+                let mut writes = Writes { h, u, v, x, y: y_flux };
+                ROOM.with_borrow_mut(|room| equations.strip(strip * STRIP, y, old, &mut writes, room));
             });
         equations.last_faces(y, &mut self.fluxes.y);
         self.boundary.close_flow(into);
@@ -157,7 +151,7 @@ struct Equations<'a> {
 }
 
 impl Equations<'_> {
-    fn strip(&self, first: usize, y: &Flow, old: &Flow, writes: Writes<'_>, room: &mut Room) {
+    fn strip(&self, first: usize, y: &Flow, old: &Flow, writes: &mut Writes<'_>, room: &mut Room) {
         let stride = y.h.shape().stride();
         let count = writes.h.len() / stride;
         room.fit((count + 2) * stride);
