@@ -1,6 +1,6 @@
 //! Between the radar's fine cells and the core's coarser ones: means over blocks one way, smooth values the other.
 
-use ndarray::{Array2, ArrayView2, Axis as Dimension};
+use ndarray::{Array2, Axis as Dimension};
 use nowblend_field::{Axis, Grid};
 use rayon::prelude::*;
 
@@ -51,14 +51,8 @@ impl Blocks {
         self.factor
     }
 
-    /// Number of blocks.
-    pub fn shape(&self) -> Shape {
-        let (ny, nx) = self.grid.shape();
-        Shape { ny, nx }
-    }
-
     /// Mean `[y, x]` of each block over what was observed of `field` `[y, x]`; NaN where that is nothing.
-    pub fn mean(&self, field: ArrayView2<'_, f32>) -> Array2<f64> {
+    pub fn mean(&self, field: &Array2<f32>) -> Array2<f64> {
         let (ny, nx) = self.fine;
         let mut means = Array2::zeros(self.grid.shape());
         means
@@ -126,7 +120,7 @@ mod tests {
             [0.0, 0.0, nan, 4.0, 1.0],
             [0.0, 8.0, nan, nan, 1.0]
         ];
-        let means = blocks.mean(field.view());
+        let means = blocks.mean(&field);
         assert_eq!((means[[0, 0]], means[[0, 2]], means[[1, 0]], means[[1, 1]]), (2.0, 6.0, 2.0, 4.0));
         assert!(means[[0, 1]].is_nan());
     }
@@ -136,7 +130,8 @@ mod tests {
         let blocks = Blocks::new(&Grid::plane(64, 96, 1000.0), 4000.0, 10_000);
         assert_eq!(blocks.factor(), 4);
         // Block i has its middle at fine cell 4 i + 1.5: a value of its own place comes back as the place of each fine cell.
-        let slope = Plane::from_fn(blocks.shape(), |_, i| 4.0 * i as f64 + 1.5);
+        let (ny, nx) = blocks.grid().shape();
+        let slope = Plane::from_fn(Shape { ny, nx }, |_, i| 4.0 * i as f64 + 1.5);
         let fine = blocks.spread(&slope);
         assert_eq!((fine[[7, 10]], fine[[30, 47]]), (10.0, 47.0));
         assert_eq!(fine[[3, 0]], 1.5);

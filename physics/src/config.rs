@@ -132,3 +132,23 @@ impl ShallowWaterConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_lie_within_their_bounds_and_a_key_outside_is_named() {
+        ShallowWaterConfig::default().check().unwrap();
+        let bad = ShallowWaterConfig {
+            courant: f64::NAN,
+            ..ShallowWaterConfig::default()
+        };
+        assert!(matches!(bad.check(), Err(Error::Config { key: "courant", .. })));
+        let told = ShallowWaterConfig {
+            cell_km: -1.0,
+            ..ShallowWaterConfig::default()
+        };
+        assert_eq!(told.check().unwrap_err().to_string(), "`cell_km` is `-1`, expected 0.1 to 50 km");
+    }
+}

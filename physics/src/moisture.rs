@@ -18,7 +18,7 @@ pub(crate) const TRACERS: usize = 5;
 
 /// Constants of the moist physics, with mixing ratios q in kg kg⁻¹ and the depth h in m.
 ///
-/// The amounts h q [m] change by C (condensation less evaporation of cloud), A (cloud to rain), E (evaporation of rain), the
+/// The amounts h q, m, change by C (condensation less evaporation of cloud), A (cloud to rain), E (evaporation of rain), the
 /// supply σ and fallout:
 ///
 /// vapour: -C + E - hσ, cloud: C - A, rain: A - E + hσ - h q_r / τ_f, depth: -(γ/q_ref)(C - E).

@@ -1,6 +1,6 @@
 //! Lets fine detail go as it stops being predictable: what is left of an echo is its mean over where eddies may have taken it.
 
-use ndarray::{Array2, ArrayView1, ArrayViewMut1, Axis};
+use ndarray::{Array2, ArrayViewMut1, Axis};
 use rayon::prelude::*;
 
 /// Mean of `field` `[y, x]` over a pyramid of 4 `half` + 1 cells along a side (a box of 2 `half` + 1, twice); cells that are not observed
@@ -20,7 +20,7 @@ fn twice_along_rows(field: &Array2<f32>, half: usize) -> Array2<f32> {
         || (Vec::new(), Vec::new()),
         |(sums, counts), mut row| {
             for _ in 0..2 {
-                add_up(row.view(), sums, counts);
+                add_up(&row, sums, counts);
                 average(&mut row, sums, counts, half);
             }
         },
@@ -29,7 +29,7 @@ fn twice_along_rows(field: &Array2<f32>, half: usize) -> Array2<f32> {
 }
 
 /// Sums and numbers of the observed values before each cell.
-fn add_up(row: ArrayView1<'_, f32>, sums: &mut Vec<f64>, counts: &mut Vec<u32>) {
+fn add_up(row: &ArrayViewMut1<'_, f32>, sums: &mut Vec<f64>, counts: &mut Vec<u32>) {
     sums.clear();
     counts.clear();
     let (mut sum, mut count) = (0.0, 0);
