@@ -4,7 +4,7 @@ use std::fs;
 
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 
-use super::made::{LatLon, Made, SMALL, lambert, message, product, statistic};
+use super::made::{LatLon, Made, SMALL, lambert, message, polar, product, statistic};
 use crate::ingest::{Error, grib2};
 
 fn time() -> DateTime<Utc> {
@@ -143,4 +143,25 @@ fn levels_that_are_there_are_named_where_the_one_asked_for_is_not() {
         message.contains("found 700 hPa, expected 500 hPa") && message.contains("hint:"),
         "{message}"
     );
+}
+
+#[test]
+fn a_polar_stereographic_grid_reaches_the_pole_where_its_formula_says() {
+    // On a sphere of 6371.229 km, true at 60 N, 60 N lies 2 R (1 + sin 60)/2 tan 15 = 3185.614 km from the pole (Snyder 1987, eq. 21-33).
+    let radius = 6_371_229.0f64;
+    let distance = radius * (1.0 + 60f64.to_radians().sin()) * 15f64.to_radians().tan();
+    let bytes = message(
+        209,
+        time(),
+        &[field(
+            polar((distance * 1000.0).round() as u32),
+            product(6, 1, 0, (102, 0)),
+            vec![1.0; 2],
+        )],
+    );
+    let contents = grib2::look(&bytes);
+    let layout = &contents.fields[0].header.layout;
+    let (first, second) = (layout.lon_lat(0).unwrap(), layout.lon_lat(1).unwrap());
+    assert!((first.0 - 10.0).abs() < 1e-6 && (first.1 - 60.0).abs() < 1e-6);
+    assert!((second.1 - 90.0).abs() < 1e-5, "{second:?}");
 }
