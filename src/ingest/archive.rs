@@ -1,11 +1,6 @@
 //! Which file holds which valid time: a file, a directory or a pattern becomes evenly timed frames, read when they are asked for.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fs,
-    sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use ndarray::{Array2, s};
 use nowblend_field::{Grid, LeadTime, Notice, NoticeKind, ValidTime};
@@ -13,6 +8,7 @@ use nowblend_field::{Grid, LeadTime, Notice, NoticeKind, ValidTime};
 use super::{
     Error, IngestConfig, Late,
     index::{self, Index, Record},
+    kept::{Kept, Version},
     quality,
     wait::{self, Clock},
 };
@@ -29,8 +25,7 @@ pub struct Archive {
     grid: Grid,
     /// What was waited for when the archive was opened.
     pub(super) waited: Option<Notice>,
-    /// Checksums of files that have been read, by file and time of change: an event in one file is summed once.
-    sums: Mutex<HashMap<(usize, SystemTime), Input>>,
+    kept: Kept,
 }
 
 impl Archive {
@@ -58,7 +53,7 @@ impl Archive {
             whole,
             grid,
             waited: None,
-            sums: Mutex::default(),
+            kept: Kept::default(),
         })
     }
 
@@ -99,14 +94,14 @@ impl Archive {
             return Ok(None);
         }
         let read = self.frame_at(valid_time)?;
-        Ok(Some(read.rain))
+        Ok(Some(read.rain.clone()))
     }
 
     /// Reads the frame of `found` from the first file that yields it; says which failed. The notices name it by `time`.
-    pub(super) fn read_first(&self, found: ValidTime, time: ValidTime, checksum: bool, notices: &mut Vec<Notice>) -> Option<Read> {
+    pub(super) fn read_first(&self, found: ValidTime, time: ValidTime, notices: &mut Vec<Notice>) -> Option<Read> {
         let records = &self.index.records[&found];
         for (k, record) in records.iter().enumerate() {
-            match self.read(record, found, checksum) {
+            match self.read(record, found) {
                 Ok(read) => {
                     if let Some(other) = records.get(k + 1) {
                         let message = format!(
@@ -118,44 +113,34 @@ impl Archive {
                     }
                     return Some(read);
                 }
-                Err(error) => notices.push(missing(time, &error.to_string())),
+                Err(error) => notices.push(missing(time, &error.without_folders())),
             }
         }
         None
     }
 
-    pub(super) fn read(&self, record: &Record, time: ValidTime, checksum: bool) -> Result<Read, Error> {
+    fn read(&self, record: &Record, time: ValidTime) -> Result<Read, Error> {
         let path = &self.index.files[record.file];
-        let sum = if checksum { self.sum(record.file) } else { None };
-        let (rain, input) = index::read(path, record.number, time, checksum && sum.is_none())?;
-        let input = sum.unwrap_or(input);
-        if checksum && let Some(key) = self.changed(record.file) {
-            let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
-            sums.entry(key).or_insert_with(|| input.clone());
+        let version = Version::of(record.file, path);
+        let sum = version.and_then(|v| self.kept.sum(v));
+        let frame = version.and_then(|v| self.kept.frame(v, record.number));
+        let grid = Arc::clone(&record.grid);
+        if let (Some(frame), Some(input)) = (frame, &sum) {
+            let input = input.clone();
+            return Ok(Read { frame, input, grid });
         }
-        Ok(Read {
-            frame: self.fit(&rain),
-            input,
-            grid: Arc::clone(&record.grid),
-        })
+        let (rain, input) = index::read(path, record.number, time, sum.is_none())?;
+        let (frame, input) = (Arc::new(self.fit(&rain)), sum.unwrap_or(input));
+        if let Some(version) = version {
+            self.kept.put(version, record.number, &frame, &input);
+        }
+        Ok(Read { frame, input, grid })
     }
 
-    /// The checksum of a file, where it is known and the file has not changed.
-    fn sum(&self, file: usize) -> Option<Input> {
-        let key = self.changed(file)?;
-        self.sums.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
-    }
-
-    /// A file and when it changed.
-    fn changed(&self, file: usize) -> Option<(usize, SystemTime)> {
-        let changed = fs::metadata(&self.index.files[file]).ok()?.modified().ok()?;
-        Some((file, changed))
-    }
-
-    pub(super) fn frame_at(&self, time: ValidTime) -> Result<Frame, Error> {
+    pub(super) fn frame_at(&self, time: ValidTime) -> Result<Arc<Frame>, Error> {
         let mut failed = None;
         for record in &self.index.records[&time] {
-            match self.read(record, time, false) {
+            match self.read(record, time) {
                 Ok(read) if read.grid.agrees(&self.whole) => return Ok(read.frame),
                 Ok(read) => {
                     failed.get_or_insert(Error::Content {
@@ -215,6 +200,7 @@ impl Archive {
 }
 
 /// A frame brought to the grid of the forecast, and what was done to it.
+#[derive(Debug)]
 pub(super) struct Frame {
     /// Rain `[y, x]`, mm h⁻¹.
     pub rain: Array2<f32>,
@@ -226,7 +212,7 @@ pub(super) struct Frame {
 
 /// A frame that was read.
 pub(super) struct Read {
-    pub frame: Frame,
+    pub frame: Arc<Frame>,
     pub input: Input,
     pub grid: Arc<Grid>,
 }

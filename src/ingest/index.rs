@@ -131,7 +131,7 @@ fn head(path: &Path) -> Head {
     };
     let failed = |error: &Error| Head {
         frames: Vec::new(),
-        problems: vec![problem(None, error.to_string())],
+        problems: vec![problem(None, error.without_folders())],
     };
     let content = match bytes::read(path, false) {
         Ok(bytes) => bytes.content,
@@ -163,13 +163,13 @@ fn head(path: &Path) -> Head {
                     Ok(grid) => head.frames.push((field.header.valid_time, number, grid.clone())),
                     Err(reason) => {
                         let error = Error::refused(path, field.refusal(reason));
-                        head.problems.push(problem(Some(field.header.valid_time), error.to_string()));
+                        head.problems.push(problem(Some(field.header.valid_time), error.without_folders()));
                     }
                 }
             }
             let time = head.frames.first().map(|f| f.0);
             for refusal in contents.refused {
-                head.problems.push(problem(time, Error::refused(path, refusal).to_string()));
+                head.problems.push(problem(time, Error::refused(path, refusal).without_folders()));
             }
             if head.frames.is_empty() && head.problems.is_empty() {
                 let found: Vec<String> = contents.fields.iter().map(|f| format!("{:?}", f.header.parameter)).collect();
@@ -179,7 +179,7 @@ fn head(path: &Path) -> Head {
                     found: found.join(" "),
                     expected: "observed rain, such as (209, 6, 1) or (0, 1, 7)".into(),
                 };
-                head.problems.push(problem(None, error.to_string()));
+                head.problems.push(problem(None, error.without_folders()));
             }
             head
         }

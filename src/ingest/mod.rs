@@ -6,6 +6,7 @@ mod config;
 mod error;
 pub mod grib2;
 mod index;
+mod kept;
 pub mod netcdf;
 mod newest;
 mod observed;

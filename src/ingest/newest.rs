@@ -1,6 +1,7 @@
 //! The newest complete frame: where a forecast starts unless it is told otherwise.
 
 use nowblend_field::{Notice, NoticeKind, ReferenceTime};
+use rayon::prelude::*;
 
 use super::{Archive, Error, archive::words};
 
@@ -22,12 +23,13 @@ impl Archive {
     /// [`Error::NothingReadable`] where none can be read.
     pub fn reference_time(&self) -> Result<Newest, Error> {
         let mut notices: Vec<Notice> = self.waited.iter().cloned().collect();
-        let mut shares: Vec<Option<Result<f64, String>>> = vec![None; self.times.len()];
-        let mut share = |k: usize| {
-            shares[k]
-                .get_or_insert_with(|| self.frame_at(self.times[k]).map(|f| f.seen).map_err(|e| e.to_string()))
-                .clone()
-        };
+        let seen = |k: usize| self.frame_at(self.times[k]).map(|f| f.seen).map_err(|e| e.without_folders());
+        let count = self.times.len();
+        let mut shares: Vec<Option<Result<f64, String>>> = vec![None; count];
+        // Those that are needed in any case are read side by side.
+        let newest: Vec<_> = (count.saturating_sub(4)..count).into_par_iter().map(|k| Some(seen(k))).collect();
+        shares[count - newest.len()..].clone_from_slice(&newest);
+        let mut share = |k: usize| shares[k].get_or_insert_with(|| seen(k)).clone();
         let mut first_reason = None;
         for k in (0..self.times.len()).rev() {
             let time = self.times[k];

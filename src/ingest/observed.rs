@@ -61,7 +61,7 @@ impl Archive {
             .into_par_iter()
             .map(|(found, time, mut place)| {
                 let mut notices = Vec::new();
-                let Some(read) = self.read_first(found, time, true, &mut notices) else {
+                let Some(read) = self.read_first(found, time, &mut notices) else {
                     return (notices, None);
                 };
                 if read.grid.agrees(grid) {
@@ -111,7 +111,7 @@ impl Archive {
         let mut reason = None;
         for &time in past.iter().rev() {
             let mut told = Vec::new();
-            if let Some(read) = self.read_first(time, time, true, &mut told) {
+            if let Some(read) = self.read_first(time, time, &mut told) {
                 notices.extend(told);
                 if time < reference_time {
                     let message = format!(
