@@ -111,7 +111,13 @@ pub fn make(config: &Config, request: &Request<'_>, also: &mut dyn Output) -> Re
     )?;
     let head = head(config, request, &analysis, &blend, &title);
     let newest = analysis.observed().last();
-    let mut report = ToReport::new(&path("report.html"), head, nowblend_field::Forecaster::name(&blend), newest, request.truth)?;
+    let mut report = ToReport::new(
+        &path("report.html"),
+        head,
+        nowblend_field::Forecaster::name(&blend),
+        newest,
+        request.truth,
+    )?;
     let source = format!("{}; {title}", provenance.program());
     let mut maps = ToMaps::new(request.folder, &config.maps, analysis.grid(), reference_time, &source)?;
 
@@ -195,7 +201,9 @@ fn score(config: &Config, request: &Request<'_>, stored: &Path, mut closing: Clo
         Ok(case) => case,
         Err(e) => {
             let why = format!("the forecast is not scored: {e}");
-            closing.notices.push(Notice::new(nowblend_field::NoticeKind::Missing, "verify", why));
+            closing
+                .notices
+                .push(Notice::new(nowblend_field::NoticeKind::Missing, "verify", why));
             return Ok((None, closing));
         }
     };
@@ -225,7 +233,12 @@ pub fn scorecard(config: &Config, case: &CaseTerms) -> Result<Scorecard, verify:
 fn shown(config: &Config, case: &CaseTerms, scorecard: &Scorecard) -> Vec<Score> {
     let mut wanted: Vec<(String, String, &str, Best)> = Vec::new();
     for threshold in &config.verify.thresholds_mm_h {
-        wanted.push((format!("csi_{threshold}_mm_h"), format!("CSI ≥ {threshold} mm/h"), "", Best::Highest));
+        wanted.push((
+            format!("csi_{threshold}_mm_h"),
+            format!("CSI ≥ {threshold} mm/h"),
+            "",
+            Best::Highest,
+        ));
     }
     for threshold in &config.verify.fss_thresholds_mm_h {
         if let Some(window) = config.verify.fss_windows_km.last() {
@@ -234,7 +247,12 @@ fn shown(config: &Config, case: &CaseTerms, scorecard: &Scorecard) -> Vec<Score>
         }
     }
     wanted.push(("mae".into(), "mean absolute error".into(), "mm/h", Best::Lowest));
-    wanted.push(("frequency_bias_1_mm_h".into(), "frequency bias ≥ 1 mm/h".into(), "", Best::Nearest(1.0)));
+    wanted.push((
+        "frequency_bias_1_mm_h".into(),
+        "frequency bias ≥ 1 mm/h".into(),
+        "",
+        Best::Nearest(1.0),
+    ));
     let mut shown = Vec::new();
     for (metric, name, unit, best) in &wanted {
         for lead in &case.leads {

@@ -269,8 +269,11 @@ impl Output for Lines {
         let known: Vec<f32> = rain.iter().flatten().copied().filter(|r| !r.is_nan()).collect();
         let cells = rain.as_ref().map_or(0, ndarray::ArrayBase::len).max(1);
         let share = |threshold: f32| known.iter().filter(|r| **r >= threshold).count() as f64 / known.len().max(1) as f64;
-        let weights: serde_json::Map<String, serde_json::Value> =
-            lead.components.iter().map(|c| (c.name.to_owned(), serde_json::json!(c.weight))).collect();
+        let weights: serde_json::Map<String, serde_json::Value> = lead
+            .components
+            .iter()
+            .map(|c| (c.name.to_owned(), serde_json::json!(c.weight)))
+            .collect();
         let line = serde_json::json!({
             "valid_time": lead.valid_time.to_rfc3339(),
             "lead_min": lead.lead_time.minutes(),

@@ -5,7 +5,13 @@ use std::path::{Path, PathBuf};
 use nowblend_field::motion::LucasKanade;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{check::CheckConfig, forecast::ForecastConfig, ingest::{AirConfig, IngestConfig}, render::MapsConfig, verify::MetricsConfig};
+use crate::{
+    check::CheckConfig,
+    forecast::ForecastConfig,
+    ingest::{AirConfig, IngestConfig},
+    render::MapsConfig,
+    verify::MetricsConfig,
+};
 
 /// The default configuration as a file that explains itself; a test keeps it equal to the code.
 pub const DEFAULT_TOML: &str = include_str!("../configs/default.toml");
@@ -117,7 +123,10 @@ mod tests {
         let path = folder.path().join("run.toml");
         std::fs::write(&path, "[ingest]\nsource = 'a'\nframez = 3\n").unwrap();
         let message = read::<Config>(&path).unwrap_err().to_string();
-        assert!(message.contains("run.toml") && message.contains("framez") && message.contains("line 3"), "{message}");
+        assert!(
+            message.contains("run.toml") && message.contains("framez") && message.contains("line 3"),
+            "{message}"
+        );
     }
 
     #[test]

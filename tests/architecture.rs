@@ -7,7 +7,8 @@ use std::{
 
 /// Rooms of `src` in order: each may use those before it.
 const ROOMS: [&str; 14] = [
-    "store", "ingest", "nowcast", "check", "verify", "blend", "forecast", "hindcast", "train", "render", "config", "bulletin", "demo", "cli",
+    "store", "ingest", "nowcast", "check", "verify", "blend", "forecast", "hindcast", "train", "render", "config", "bulletin", "demo",
+    "cli",
 ];
 /// Libraries, and the only places that may name them.
 const LIBRARIES: [(&str, &[&str]); 7] = [

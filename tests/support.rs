@@ -102,10 +102,6 @@ pub fn nowblend(folder: &Path, arguments: &[&str]) -> Said {
 pub fn files(folder: &Path) -> BTreeSet<String> {
     std::fs::read_dir(folder).map_or_else(
         |_| BTreeSet::new(),
-        |entries| {
-            entries
-                .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
-                .collect()
-        },
+        |entries| entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect(),
     )
 }

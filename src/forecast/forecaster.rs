@@ -66,7 +66,10 @@ impl Default for ForecasterConfig {
             ],
             weights: BTreeMap::from([
                 ("extrapolation".to_owned(), table(&[5.0, 15.0, 30.0], &[0.5, 0.2, 0.0])),
-                ("nowcast_net".to_owned(), table(&[5.0, 15.0, 30.0, 90.0, 120.0], &[0.5, 0.8, 1.0, 1.0, 0.5])),
+                (
+                    "nowcast_net".to_owned(),
+                    table(&[5.0, 15.0, 30.0, 90.0, 120.0], &[0.5, 0.8, 1.0, 1.0, 0.5]),
+                ),
                 ("shallow_water".to_owned(), table(&[90.0, 120.0], &[0.0, 0.5])),
             ]),
             hand_over: None,

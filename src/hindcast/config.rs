@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Error;
 use crate::{
-    forecast::{BlendConfig, ForecasterConfig},
+    forecast::ForecasterConfig,
     ingest::IngestConfig,
     nowcast::{ExtrapolationConfig, PersistenceConfig},
     verify::MetricsConfig,
@@ -64,16 +64,7 @@ impl Default for HindcastConfig {
             events: Vec::new(),
             starts: Starts::default(),
             lead_min: vec![5, 10, 15, 20, 30, 45, 60, 90, 120],
-            forecaster: ForecasterConfig::Blend(BlendConfig {
-                name: "blend".to_owned(),
-                of: vec![
-                    ForecasterConfig::Extrapolation(ExtrapolationConfig::default()),
-                    ForecasterConfig::NowcastNet(nowblend_ml::NowcastNetConfig::default()),
-                ],
-                weights: Default::default(),
-                hand_over: None,
-                combining: Default::default(),
-            }),
+            forecaster: ForecasterConfig::default(),
             metrics: MetricsConfig::default(),
             reference: "extrapolation".to_owned(),
             seed: 0,

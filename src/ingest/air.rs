@@ -51,7 +51,13 @@ impl Air {
         if config.source.is_empty() {
             return Ok(air);
         }
-        let refuse = |key, found: f64, expected| Err(Error::Config { key, found: found.to_string(), expected });
+        let refuse = |key, found: f64, expected| {
+            Err(Error::Config {
+                key,
+                found: found.to_string(),
+                expected,
+            })
+        };
         if !(1.0..=1100.0).contains(&config.level_hpa) {
             return refuse("air.level_hpa", config.level_hpa, "1 to 1100");
         }

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use ndarray::{Array2, Array3, s};
-use nowblend_field::{Grid, LeadTime, Notice, NoticeKind, ReferenceTime, Sequence, ValidTime};
-use rayon::prelude::*;
+use ndarray::{Array2, s};
+use nowblend_field::{Grid, LeadTime, Notice, NoticeKind, ValidTime};
 
 use super::{
     Error, IngestConfig, Late,
-    index::{self, Frame, Index, Record},
+    index::{self, Index, Record},
+    kept::{Kept, Version},
     quality,
     wait::{self, Clock},
 };
@@ -17,34 +17,15 @@ use crate::store::Input;
 /// Radar files in order of time.
 #[derive(Debug)]
 pub struct Archive {
-    config: IngestConfig,
-    index: Index,
-    times: Vec<ValidTime>,
+    pub(super) config: IngestConfig,
+    pub(super) index: Index,
+    pub(super) times: Vec<ValidTime>,
     /// The grid of the newest frame before and after cropping and averaging.
-    whole: Arc<Grid>,
+    pub(super) whole: Arc<Grid>,
     grid: Grid,
     /// What was waited for when the archive was opened.
-    waited: Option<Notice>,
-}
-
-/// What was observed up to a reference time, what was wrong with it, and the files that it came from.
-#[derive(Debug)]
-pub struct Observed {
-    /// Evenly timed frames; one that is missing is all NaN.
-    pub sequence: Sequence,
-    /// Gaps, limited spikes, files left out.
-    pub notices: Vec<Notice>,
-    /// The files read.
-    pub inputs: Vec<Input>,
-}
-
-/// The newest complete frame.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Newest {
-    /// Its time: what a forecast starts from unless another time is given.
-    pub reference_time: ReferenceTime,
-    /// Newer frames that were passed over, and why.
-    pub notices: Vec<Notice>,
+    pub(super) waited: Option<Notice>,
+    kept: Kept,
 }
 
 impl Archive {
@@ -72,6 +53,7 @@ impl Archive {
             whole,
             grid,
             waited: None,
+            kept: Kept::default(),
         })
     }
 
@@ -90,7 +72,7 @@ impl Archive {
         self.step_of(&self.times)
     }
 
-    fn step_of(&self, times: &[ValidTime]) -> Option<LeadTime> {
+    pub(super) fn step_of(&self, times: &[ValidTime]) -> Option<LeadTime> {
         if let Some(minutes) = self.config.step_min {
             return Some(LeadTime::from_seconds((minutes * 60.0).round() as u32));
         }
@@ -100,139 +82,6 @@ impl Archive {
         }
         let (seconds, _) = counts.iter().max_by_key(|(seconds, count)| (**count, -**seconds))?;
         u32::try_from(*seconds).ok().filter(|s| *s > 0).map(LeadTime::from_seconds)
-    }
-
-    /// The newest complete frame: one that can be read and whose share of observed cells is at least (1 - `incomplete_share`) times the median
-    /// share of up to three frames before it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NothingReadable`] where none can be read.
-    pub fn reference_time(&self) -> Result<Newest, Error> {
-        let mut notices: Vec<Notice> = self.waited.iter().cloned().collect();
-        let mut shares: Vec<Option<Result<f64, String>>> = vec![None; self.times.len()];
-        let mut share = |k: usize| {
-            shares[k]
-                .get_or_insert_with(|| self.frame_at(self.times[k]).map(|f| f.seen).map_err(|e| e.to_string()))
-                .clone()
-        };
-        let mut first_reason = None;
-        for k in (0..self.times.len()).rev() {
-            let time = self.times[k];
-            let found = match share(k) {
-                Ok(found) => found,
-                Err(reason) => {
-                    notices.push(Notice::new(
-                        NoticeKind::Missing,
-                        "observed rain",
-                        format!("the newest frame cannot be read: {reason}"),
-                    ));
-                    first_reason.get_or_insert(reason);
-                    continue;
-                }
-            };
-            let mut before: Vec<f64> = (k.saturating_sub(3)..k).filter_map(|j| share(j).ok()).collect();
-            before.sort_by(f64::total_cmp);
-            let expected = before.get(before.len() / 2).copied().unwrap_or(0.0);
-            if found >= (1.0 - self.config.incomplete_share) * expected {
-                return Ok(Newest {
-                    reference_time: time,
-                    notices,
-                });
-            }
-            notices.push(Notice::new(
-                NoticeKind::Missing,
-                "observed rain",
-                format!(
-                    "the frame of {} is incomplete: {:.1} % of its cells are observed, {:.1} % were in the frames before it; going on with an older one",
-                    words(time),
-                    100.0 * found,
-                    100.0 * expected
-                ),
-            ));
-        }
-        Err(Error::NothingReadable {
-            reference_time: self.times[self.times.len() - 1],
-            reason: first_reason.unwrap_or_default(),
-        })
-    }
-
-    /// The newest frames up to a reference time; nothing after it is read.
-    ///
-    /// The sequence ends with the newest frame that can be read, and a notice says where that is older than the reference time. Before it come
-    /// frames at even steps: one that is not there, cannot be read, or lies on another grid is all NaN, with a notice.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoFrame`] where no frame is that old, [`Error::NothingReadable`] where none of those can be read.
-    pub fn observed(&self, reference_time: ReferenceTime, frames: usize) -> Result<Observed, Error> {
-        let frames = frames.max(1);
-        let past: Vec<ValidTime> = self.times.iter().copied().filter(|t| *t <= reference_time).collect();
-        if past.is_empty() {
-            return Err(Error::NoFrame {
-                reference_time,
-                oldest: self.times[0],
-            });
-        }
-        let mut notices = Vec::new();
-        let (newest, last) = self.newest_readable(&past, reference_time, &mut notices)?;
-        let step = self.step_of(&past);
-        let slots = self.slots(&past, newest, step, frames, &mut notices);
-        let grid = &last.grid;
-        let fitted = fitted(&self.config, grid, &self.index)?;
-        let (ny, nx) = fitted.shape();
-        let mut rain = Array3::from_elem((slots.len(), ny, nx), f32::NAN);
-        // Slots to be read, and the arrays they go to; the last one has been read already.
-        let mut places: Vec<_> = rain.outer_iter_mut().collect();
-        let mut anchor = places.pop().expect("the newest frame has a place");
-        anchor.assign(&last.frame.rain);
-        let work: Vec<_> = slots
-            .iter()
-            .zip(places)
-            .filter_map(|(slot, place)| Some((slot.found?, slot.time, place)))
-            .collect();
-        let done: Vec<(Vec<Notice>, Option<Input>)> = work
-            .into_par_iter()
-            .map(|(found, time, mut place)| {
-                let mut notices = Vec::new();
-                let Some(read) = self.read_first(found, time, true, &mut notices) else {
-                    return (notices, None);
-                };
-                if read.grid.agrees(grid) {
-                    place.assign(&read.frame.rain);
-                    notices.extend(self.judged(time, &read.frame));
-                } else {
-                    notices.push(missing(
-                        time,
-                        &format!("it lies on grid {}, expected that of the newest frame, {grid}; left out", read.grid),
-                    ));
-                }
-                (notices, Some(read.input))
-            })
-            .collect();
-        let mut inputs: Vec<Input> = Vec::new();
-        for (found, input) in done {
-            notices.extend(found);
-            inputs.extend(input.filter(|i| !inputs.contains(i)));
-        }
-        notices.extend(self.judged(newest, &last.frame));
-        if !inputs.contains(&last.input) {
-            inputs.push(last.input);
-        }
-        let times = slots.iter().map(|s| s.time).collect();
-        notices.extend(self.problems_between(slots[0].time, reference_time));
-        let sequence = Sequence::new(fitted, times, rain).map_err(|source| Error::Field {
-            path: self.config.source.clone().into(),
-            source,
-        })?;
-        if sequence.rain().iter().all(|r| r.is_nan()) {
-            notices.push(Notice::new(
-                NoticeKind::Missing,
-                "observed rain",
-                "no cell is observed in any frame",
-            ));
-        }
-        Ok(Observed { sequence, notices, inputs })
     }
 
     /// One frame `[y, x]`, mm h⁻¹, as the truth that a forecast is judged by; `None` where there is none of that time.
@@ -245,85 +94,14 @@ impl Archive {
             return Ok(None);
         }
         let read = self.frame_at(valid_time)?;
-        Ok(Some(read.rain))
-    }
-
-    /// The newest of `past` that can be read.
-    fn newest_readable(
-        &self,
-        past: &[ValidTime],
-        reference_time: ReferenceTime,
-        notices: &mut Vec<Notice>,
-    ) -> Result<(ValidTime, Read), Error> {
-        let mut reason = None;
-        for &time in past.iter().rev() {
-            let mut told = Vec::new();
-            if let Some(read) = self.read_first(time, time, true, &mut told) {
-                notices.extend(told);
-                if time < reference_time {
-                    let message = format!(
-                        "no frame of {} can be had; the newest is of {}, and the forecast starts there",
-                        words(reference_time),
-                        words(time)
-                    );
-                    notices.push(Notice::new(NoticeKind::Missing, "observed rain", message));
-                }
-                return Ok((time, read));
-            }
-            reason = reason.or_else(|| told.first().map(|n| n.message.clone()));
-            notices.extend(told);
-        }
-        Err(Error::NothingReadable {
-            reference_time,
-            reason: reason.unwrap_or_default(),
-        })
-    }
-
-    /// Evenly spaced times that end with `newest`, and the frame of each. Time stamps that are off by less than a tenth of the step count.
-    fn slots(&self, past: &[ValidTime], newest: ValidTime, step: Option<LeadTime>, frames: usize, notices: &mut Vec<Notice>) -> Vec<Slot> {
-        let step_s = step.map_or(0, |s| i64::from(s.seconds()));
-        let tolerance = chrono::TimeDelta::seconds(step_s / 10);
-        let mut slots = Vec::new();
-        for k in (1..frames as i64).rev().filter(|_| step_s > 0) {
-            let time = newest - chrono::TimeDelta::seconds(k * step_s);
-            if time + tolerance < past[0] {
-                continue;
-            }
-            let near = past
-                .iter()
-                .copied()
-                .min_by_key(|t| (*t - time).abs())
-                .filter(|t| (*t - time).abs() <= tolerance);
-            match near {
-                None => notices.push(missing(time, "there is none in the archive")),
-                Some(found) if found != time => {
-                    let message = format!(
-                        "the frame of {} stands for it, the step is {} min",
-                        words(found),
-                        step_s as f64 / 60.0
-                    );
-                    notices.push(Notice::new(NoticeKind::Degraded, format!("frame of {}", words(time)), message));
-                }
-                Some(_) => {}
-            }
-            slots.push(Slot { time, found: near });
-        }
-        slots.push(Slot {
-            time: newest,
-            found: Some(newest),
-        });
-        if slots.len() < frames {
-            let message = format!("{} frames from {} on, expected {frames}", slots.len(), words(slots[0].time));
-            notices.push(Notice::new(NoticeKind::Missing, "observed rain", message));
-        }
-        slots
+        Ok(Some(read.rain.clone()))
     }
 
     /// Reads the frame of `found` from the first file that yields it; says which failed. The notices name it by `time`.
-    fn read_first(&self, found: ValidTime, time: ValidTime, checksum: bool, notices: &mut Vec<Notice>) -> Option<Read> {
+    pub(super) fn read_first(&self, found: ValidTime, time: ValidTime, notices: &mut Vec<Notice>) -> Option<Read> {
         let records = &self.index.records[&found];
         for (k, record) in records.iter().enumerate() {
-            match self.read(record, found, checksum) {
+            match self.read(record, found) {
                 Ok(read) => {
                     if let Some(other) = records.get(k + 1) {
                         let message = format!(
@@ -335,28 +113,34 @@ impl Archive {
                     }
                     return Some(read);
                 }
-                Err(error) => notices.push(missing(time, &error.to_string())),
+                Err(error) => notices.push(missing(time, &error.without_folders())),
             }
         }
         None
     }
 
-    fn read(&self, record: &Record, time: ValidTime, checksum: bool) -> Result<Read, Error> {
+    fn read(&self, record: &Record, time: ValidTime) -> Result<Read, Error> {
         let path = &self.index.files[record.file];
-        let take = |rain: Array2<f32>| self.fit(&rain);
-        let (mut frames, input) = index::read(path, &[(record.number, time)], checksum, &take)?;
-        let frame = frames.pop().expect("one frame was asked for")?;
-        Ok(Read {
-            frame,
-            input,
-            grid: Arc::clone(&record.grid),
-        })
+        let version = Version::of(record.file, path);
+        let sum = version.and_then(|v| self.kept.sum(v));
+        let frame = version.and_then(|v| self.kept.frame(v, record.number));
+        let grid = Arc::clone(&record.grid);
+        if let (Some(frame), Some(input)) = (frame, &sum) {
+            let input = input.clone();
+            return Ok(Read { frame, input, grid });
+        }
+        let (rain, input) = index::read(path, record.number, time, sum.is_none())?;
+        let (frame, input) = (Arc::new(self.fit(&rain)), sum.unwrap_or(input));
+        if let Some(version) = version {
+            self.kept.put(version, record.number, &frame, &input);
+        }
+        Ok(Read { frame, input, grid })
     }
 
-    fn frame_at(&self, time: ValidTime) -> Result<Frame, Error> {
+    pub(super) fn frame_at(&self, time: ValidTime) -> Result<Arc<Frame>, Error> {
         let mut failed = None;
         for record in &self.index.records[&time] {
-            match self.read(record, time, false) {
+            match self.read(record, time) {
                 Ok(read) if read.grid.agrees(&self.whole) => return Ok(read.frame),
                 Ok(read) => {
                     failed.get_or_insert(Error::Content {
@@ -375,7 +159,7 @@ impl Archive {
     }
 
     /// Crops, judges and averages, in this order.
-    fn fit(&self, rain: &Array2<f32>) -> Frame {
+    pub(super) fn fit(&self, rain: &Array2<f32>) -> Frame {
         let cropped = match self.config.crop {
             None => rain.view(),
             Some(crop) => {
@@ -395,44 +179,7 @@ impl Archive {
         }
     }
 
-    /// What was done to the values of a frame.
-    fn judged(&self, time: ValidTime, frame: &Frame) -> Vec<Notice> {
-        let subject = format!("frame of {}", words(time));
-        let counts = frame.counts;
-        let mut notices = Vec::new();
-        if counts.limited > 0 {
-            let message = format!("{} cells above {} mm/h were set to it", counts.limited, self.config.rain_max_mm_h);
-            notices.push(Notice::new(NoticeKind::Limited, subject.clone(), message));
-        }
-        if counts.meaningless > 0 {
-            let message = format!(
-                "{} cells hold negative, infinite or absurd values and count as not observed",
-                counts.meaningless
-            );
-            notices.push(Notice::new(NoticeKind::Missing, subject.clone(), message));
-        }
-        if frame.seen == 0.0 {
-            notices.push(Notice::new(NoticeKind::Missing, subject, "no cell is observed"));
-        }
-        notices
-    }
-
-    /// Files that cannot be used and would have belonged to these times, or to times that nobody knows.
-    fn problems_between(&self, first: ValidTime, last: ValidTime) -> Vec<Notice> {
-        let problems = self
-            .index
-            .problems
-            .iter()
-            .filter(|p| p.time.is_none_or(|t| t >= first && t <= last));
-        problems
-            .map(|p| {
-                let name = p.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-                Notice::new(NoticeKind::Missing, name, p.words.clone())
-            })
-            .collect()
-    }
-
-    fn name(&self, record: &Record) -> String {
+    pub(super) fn name(&self, record: &Record) -> String {
         let name = self.index.files[record.file].file_name();
         name.map_or_else(String::new, |n| n.to_string_lossy().into_owned())
     }
@@ -452,21 +199,26 @@ impl Archive {
     }
 }
 
-/// A time of the sequence and the frame that stands for it.
-struct Slot {
-    time: ValidTime,
-    found: Option<ValidTime>,
+/// A frame brought to the grid of the forecast, and what was done to it.
+#[derive(Debug)]
+pub(super) struct Frame {
+    /// Rain `[y, x]`, mm h⁻¹.
+    pub rain: Array2<f32>,
+    /// What was wrong with its values.
+    pub counts: quality::Counts,
+    /// Share of cells that were observed, 0 to 1, before averaging.
+    pub seen: f64,
 }
 
 /// A frame that was read.
-struct Read {
-    frame: Frame,
-    input: Input,
-    grid: Arc<Grid>,
+pub(super) struct Read {
+    pub frame: Arc<Frame>,
+    pub input: Input,
+    pub grid: Arc<Grid>,
 }
 
 /// The grid after cropping and averaging.
-fn fitted(config: &IngestConfig, whole: &Grid, index: &Index) -> Result<Grid, Error> {
+pub(super) fn fitted(config: &IngestConfig, whole: &Grid, index: &Index) -> Result<Grid, Error> {
     let outside = |what: &str, found: String| Error::Content {
         path: index.files[0].clone(),
         field: what.into(),
@@ -485,7 +237,7 @@ fn fitted(config: &IngestConfig, whole: &Grid, index: &Index) -> Result<Grid, Er
     Ok(if config.block > 1 { grid.coarsen(config.block) } else { grid })
 }
 
-fn missing(time: ValidTime, why: &str) -> Notice {
+pub(super) fn missing(time: ValidTime, why: &str) -> Notice {
     Notice::new(NoticeKind::Missing, format!("frame of {}", words(time)), why)
 }
 

@@ -103,6 +103,18 @@ pub enum Error {
 }
 
 impl Error {
+    /// The words of the error with the name of its file alone: for notices, which travel with the forecast to other machines.
+    pub(super) fn without_folders(&self) -> String {
+        let words = self.to_string();
+        match self {
+            Self::Read { path, .. } | Self::Refused { path, .. } | Self::Content { path, .. } | Self::Field { path, .. } => {
+                let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+                words.replace(&path.display().to_string(), &name)
+            }
+            _ => words,
+        }
+    }
+
     /// The refusal of a message in a file.
     pub(super) fn refused(path: &std::path::Path, refusal: super::grib2::Refusal) -> Self {
         Self::Refused {

@@ -131,7 +131,7 @@ fn head(path: &Path) -> Head {
     };
     let failed = |error: &Error| Head {
         frames: Vec::new(),
-        problems: vec![problem(None, error.to_string())],
+        problems: vec![problem(None, error.without_folders())],
     };
     let content = match bytes::read(path, false) {
         Ok(bytes) => bytes.content,
@@ -163,13 +163,13 @@ fn head(path: &Path) -> Head {
                     Ok(grid) => head.frames.push((field.header.valid_time, number, grid.clone())),
                     Err(reason) => {
                         let error = Error::refused(path, field.refusal(reason));
-                        head.problems.push(problem(Some(field.header.valid_time), error.to_string()));
+                        head.problems.push(problem(Some(field.header.valid_time), error.without_folders()));
                     }
                 }
             }
             let time = head.frames.first().map(|f| f.0);
             for refusal in contents.refused {
-                head.problems.push(problem(time, Error::refused(path, refusal).to_string()));
+                head.problems.push(problem(time, Error::refused(path, refusal).without_folders()));
             }
             if head.frames.is_empty() && head.problems.is_empty() {
                 let found: Vec<String> = contents.fields.iter().map(|f| format!("{:?}", f.header.parameter)).collect();
@@ -179,66 +179,39 @@ fn head(path: &Path) -> Head {
                     found: found.join(" "),
                     expected: "observed rain, such as (209, 6, 1) or (0, 1, 7)".into(),
                 };
-                head.problems.push(problem(None, error.to_string()));
+                head.problems.push(problem(None, error.without_folders()));
             }
             head
         }
     }
 }
 
-/// Reads frames `numbers` of a file, in mm h⁻¹ as they are; each fails alone. The checksum is taken where it is asked for.
-#[allow(clippy::type_complexity, reason = "one list of frames beside the file they come from")]
-pub(super) fn read(
-    path: &Path,
-    wanted: &[(usize, ValidTime)],
-    checksum: bool,
-    take: &(dyn Fn(Array2<f32>) -> Frame + Sync),
-) -> Result<(Vec<Result<Frame, Error>>, Input), Error> {
+/// Reads frame `number` of a file, in mm h⁻¹ as it is, which must hold at `time`. The checksum is taken where it is asked for.
+pub(super) fn read(path: &Path, number: usize, time: ValidTime, checksum: bool) -> Result<(Array2<f32>, Input), Error> {
     let bytes::Bytes { content, input } = bytes::read(path, checksum)?;
-    let gone = |time: ValidTime| Error::Content {
+    let gone = || Error::Content {
         path: path.to_owned(),
         field: "frames".into(),
         found: "another content than when the archive was opened".into(),
         expected: format!("a frame of `{time}`"),
     };
-    let frames = match format(&content) {
+    let rain = match format(&content) {
         Some(Format::NetCdf) => {
             let file = netcdf::File::open(path, content)?;
-            let one = |(number, time): &(usize, ValidTime)| {
-                if file.times().get(*number) != Some(time) {
-                    return Err(gone(*time));
-                }
-                file.frame(*number).map(take)
-            };
-            wanted.iter().map(one).collect()
+            if file.times().get(number) != Some(&time) {
+                return Err(gone());
+            }
+            file.frame(number)?
         }
         Some(Format::Grib2) => {
             let contents = grib2::look(&content);
-            let one = |(number, time): &(usize, ValidTime)| {
-                let field = contents.fields.get(*number).filter(|f| f.header.valid_time == *time);
-                let Some(field) = field else {
-                    return Err(contents
-                        .refused
-                        .first()
-                        .map_or_else(|| gone(*time), |r| Error::refused(path, r.clone())));
-                };
-                grib2::rain(field).map(take).map_err(|r| Error::refused(path, r))
-            };
-            wanted.iter().map(one).collect()
+            let field = contents.fields.get(number).filter(|f| f.header.valid_time == time);
+            let refused = || contents.refused.first().map_or_else(gone, |r| Error::refused(path, r.clone()));
+            grib2::rain(field.ok_or_else(refused)?).map_err(|r| Error::refused(path, r))?
         }
-        None => return Err(gone(wanted.first().map_or(DateTime::UNIX_EPOCH, |w| w.1))),
+        None => return Err(gone()),
     };
-    Ok((frames, input))
-}
-
-/// A frame brought to the grid of the forecast, and what was done to it.
-pub(super) struct Frame {
-    /// Rain `[y, x]`, mm h⁻¹.
-    pub rain: Array2<f32>,
-    /// What was wrong with its values.
-    pub counts: super::quality::Counts,
-    /// Share of cells that were observed, 0 to 1, before averaging.
-    pub seen: f64,
+    Ok((rain, input))
 }
 
 fn format(content: &[u8]) -> Option<Format> {

@@ -7,15 +7,20 @@ mod config;
 mod error;
 pub mod grib2;
 mod index;
+mod kept;
 pub mod netcdf;
+mod newest;
+mod observed;
 pub mod quality;
 mod regrid;
 mod wait;
 
 pub use air::{Air, AirConfig};
-pub use archive::{Archive, Newest, Observed};
+pub use archive::Archive;
 pub use config::{Crop, IngestConfig, Late};
 pub use error::Error;
+pub use newest::Newest;
+pub use observed::Observed;
 pub use regrid::regrid;
 
 #[cfg(test)]

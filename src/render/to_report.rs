@@ -71,11 +71,7 @@ impl Output for ToReport<'_> {
     fn take(&mut self, lead: &Lead<'_>) -> Result<(), Error> {
         let observed = self.truth_at(lead.valid_time)?;
         let blend = lead.blend.mean();
-        let components: Vec<(&str, Array2<f32>)> = lead
-            .components
-            .iter()
-            .filter_map(|c| Some((c.name, c.slice?.mean()?)))
-            .collect();
+        let components: Vec<(&str, Array2<f32>)> = lead.components.iter().filter_map(|c| Some((c.name, c.slice?.mean()?))).collect();
         let probabilities = self
             .thresholds_mm_h
             .iter()
@@ -105,7 +101,11 @@ fn failed(e: impl std::error::Error + Send + Sync + 'static) -> Error {
 fn shown(finding: &check::Finding, blend: &str) -> Finding {
     Finding {
         check: finding.check.clone(),
-        subject: if finding.component == blend { "blend".to_owned() } else { finding.component.clone() },
+        subject: if finding.component == blend {
+            "blend".to_owned()
+        } else {
+            finding.component.clone()
+        },
         verdict: match finding.verdict {
             check::Verdict::Pass => Verdict::Pass,
             check::Verdict::Suspect => Verdict::Suspect,

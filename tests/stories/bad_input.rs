@@ -167,7 +167,12 @@ fn a_dry_radar_forecasts_dry_weather() {
         true
     });
     let said = forecast(folder.path());
-    assert!(said.ok() && said.out.lines().all(|l| l.contains("\"max_mm_h\":0.0")), "{}{}", said.out, said.err);
+    assert!(
+        said.ok() && said.out.lines().all(|l| l.contains("\"max_mm_h\":0.0")),
+        "{}{}",
+        said.out,
+        said.err
+    );
     whole(folder.path());
 }
 
@@ -237,5 +242,8 @@ fn an_output_that_cannot_be_written_is_found_before_the_forecast_is_made() {
     let said = forecast(folder.path());
     said.refuses(&["out"]);
     assert_eq!(said.out, "");
-    assert_eq!(fs::read_to_string(folder.path().join("out")).unwrap(), "a file where a folder should be");
+    assert_eq!(
+        fs::read_to_string(folder.path().join("out")).unwrap(),
+        "a file where a folder should be"
+    );
 }

@@ -17,10 +17,19 @@ fn one_command_leaves_a_report_that_says_it_is_simulated_and_how_good_it_was() {
         assert!(made.contains(name), "{name} is not in {made:?}");
     }
     let report = fs::read_to_string(here.join("report.html")).unwrap();
-    for part in ["Simulated scene, not real weather", "id=\"scores\"", "shallow water", "nowcast net", "CSI"] {
+    for part in [
+        "Simulated scene, not real weather",
+        "id=\"scores\"",
+        "shallow water",
+        "nowcast net",
+        "CSI",
+    ] {
         assert!(report.contains(part), "the report lacks `{part}`");
     }
-    assert!(!report.contains("http://") || !report.contains("src=\"http"), "the report must open without a network");
+    assert!(
+        !report.contains("http://") || !report.contains("src=\"http"),
+        "the report must open without a network"
+    );
     let scores = fs::read_to_string(here.join("scores.csv")).unwrap();
     let csi = |component: &str| -> f64 {
         let line = scores
@@ -29,5 +38,10 @@ fn one_command_leaves_a_report_that_says_it_is_simulated_and_how_good_it_was() {
             .unwrap_or_else(|| panic!("no csi of {component} in {scores}"));
         line.split(',').nth(6).unwrap().parse().unwrap()
     };
-    assert!(csi("blend") > 0.3 && csi("extrapolation") > 0.3, "{} {}", csi("blend"), csi("extrapolation"));
+    assert!(
+        csi("blend") > 0.3 && csi("extrapolation") > 0.3,
+        "{} {}",
+        csi("blend"),
+        csi("extrapolation")
+    );
 }

@@ -1,6 +1,10 @@
 //! From packed values to numbers: one field at a time, from its own bytes, and looked at again afterwards.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    cell::Cell,
+    panic::{self, AssertUnwindSafe, catch_unwind},
+    sync::Once,
+};
 
 use super::look::{Field, Refusal};
 
@@ -13,7 +17,6 @@ impl Field<'_> {
     pub fn values(&self) -> Result<Vec<f32>, Refusal> {
         self.check()?;
         let points = self.header.points;
-        // What the decoder says in a panic is part of the refusal, not of the program's output.
         let decoded = quietly(|| self.decode());
         let values = decoded
             .unwrap_or_else(|| Err("the decoder gave up".into()))
@@ -41,7 +44,22 @@ impl Field<'_> {
     }
 }
 
-/// Runs `work`; `None` where it panics.
+/// Runs `work`; `None` where it panics, of which nothing is printed: the refusal tells it.
 fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(work)).ok()
+    thread_local! {
+        static QUIET: Cell<bool> = const { Cell::new(false) };
+    }
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                before(info);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let done = catch_unwind(AssertUnwindSafe(work)).ok();
+    QUIET.set(false);
+    done
 }

@@ -126,10 +126,7 @@ fn grid_of(section: &[u8]) -> Result<(Layout, usize), String> {
     if u64::from(points) > POINTS_MAX || points == 0 {
         return Err(format!("{points} points, expected 1 to {POINTS_MAX}"));
     }
-    let layout = Layout::read(section)?;
-    if layout.columns as u64 * layout.rows as u64 != u64::from(points) {
-        return Err(format!("{} x {} points, expected {points}", layout.columns, layout.rows));
-    }
+    let layout = Layout::read(section, points)?;
     Ok((layout, points as usize))
 }
 

@@ -7,6 +7,8 @@ use super::{header::Header, octets::Octets, packing};
 
 /// Most points of a field: 8192 x 8192, nearly three times the largest radar composite in use.
 pub(super) const POINTS_MAX: u64 = 1 << 26;
+/// Refusals after which the rest of a file is not looked at.
+const REFUSALS_MAX: usize = 1000;
 /// Bytes between messages that are passed over.
 const UNCLAIMED_MAX: usize = 1024;
 
@@ -47,7 +49,7 @@ pub struct Contents<'a> {
 pub fn look(bytes: &[u8]) -> Contents<'_> {
     let mut contents = Contents::default();
     let (mut at, mut message, mut unclaimed) = (0, 0, 0);
-    while at < bytes.len() {
+    while at < bytes.len() && contents.refused.len() < REFUSALS_MAX {
         let Some(found) = find(&bytes[at..], b"GRIB") else {
             unclaimed += bytes.len() - at;
             break;

@@ -3,9 +3,11 @@
 //! Sections are checked before a decoder sees them ([`look()`]), each field is decoded alone, and its values are judged after.
 
 mod decode;
+mod degrees;
 mod grid;
 mod header;
 mod look;
+mod maps;
 mod octets;
 mod packing;
 mod radar;

@@ -257,7 +257,7 @@ fn check_png(values: usize, width: usize, data: &[u8]) -> Result<(), String> {
             depth * channels
         ));
     }
-    if (columns as usize * width) % 8 != 0 && rows > 1 {
+    if !(columns as usize * width).is_multiple_of(8) && rows > 1 {
         return Err(format!("PNG rows of {columns} pixels of {width} bits, expected whole octets"));
     }
     Ok(())

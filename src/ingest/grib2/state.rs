@@ -210,7 +210,7 @@ fn read(quantity: Quantity, field: &Field<'_>) -> Result<(Grid, Array2<f32>), St
     }
     let values = field.header.layout.arrange(&values);
     match &field.header.layout.place {
-        Place::Even(grid) => Ok((grid.clone(), values)),
+        Place::Even(grid) => Ok(((**grid).clone(), values)),
         Place::Gaussian { latitudes, x } => evenly_spaced(latitudes, *x, &values),
         Place::Rotated { .. } => Err(told(
             field.refusal("a rotated longitude-latitude grid is not supported for states".into()),

@@ -30,6 +30,8 @@ const RAIN_NAMES: [&str; 7] = [
     "reflectivity",
     "dbz",
 ];
+/// Most cells of a frame: 8192 x 8192.
+const CELLS_MAX: usize = 1 << 26;
 /// Largest selection that is decoded at once, bytes: one frame of 8192 x 8192 doubles.
 const READ_MAX: usize = 1 << 29;
 /// Largest chunk that is decoded, bytes.
@@ -181,6 +183,9 @@ impl File {
         let found: Vec<u64> = dimensions.iter().map(|d| d.1).collect();
         if found != expected {
             return Err(content(&rain, format!("shape {found:?}"), &format!("{expected:?} [time, y, x]")));
+        }
+        if grid.cells() > CELLS_MAX {
+            return Err(content(&rain, format!("{} cells", grid.cells()), &format!("at most {CELLS_MAX}")));
         }
         let interval_s = interval(&file, &times, &values);
         let given = text(&file, &rain, "units");

@@ -91,6 +91,22 @@ pub fn lambert(along_grid: bool) -> Vec<u8> {
     out
 }
 
+/// A polar stereographic grid of one column and two rows, `distance_mm` apart, true at 60 N, whose first point is 60 N, 10 E below the pole.
+pub fn polar(distance_mm: u32) -> Vec<u8> {
+    let mut out = vec![0, 0, 0, 0, 2, 0, 0, 0, 20, 6];
+    out.extend([0xff; 15]);
+    out.extend([0, 0, 0, 1, 0, 0, 0, 2]);
+    out.extend(signed(60.0));
+    out.extend(signed(10.0));
+    out.push(0);
+    out.extend(signed(60.0));
+    out.extend(signed(10.0));
+    out.extend(distance_mm.to_be_bytes());
+    out.extend(distance_mm.to_be_bytes());
+    out.extend([0, 0x40]);
+    out
+}
+
 fn signed(degrees: f64) -> [u8; 4] {
     let value = (degrees.abs() * 1e6).round() as u32;
     (if degrees < 0.0 { value | 0x8000_0000 } else { value }).to_be_bytes()

@@ -1,6 +1,8 @@
 //! What the room promises, on files made here and on real ones.
 
 mod archive;
+mod damaged;
+mod fields;
 mod made;
 mod real;
 

@@ -1,0 +1,373 @@
+//! Damaged files: no panic, no hang, never nought messages and success, and what is read makes sense.
+
+use std::{borrow::Cow, fs};
+
+use chrono::{DateTime, TimeZone, Utc};
+use grib::encoder::{
+    ComplexPackingStrategy, EncodingMethod, GpvEncoder, SimplePackingStrategy, SpatialDifferencingOption, WriteGrib2DataSections,
+};
+use ndarray::{Array2, Array3};
+use netcdf_writer::NcWriteFormat;
+use nowblend_field::Seed;
+
+use super::made::{Frames, LatLon, Made, SMALL, lambert, message, product, radar, statistic};
+use crate::ingest::{Archive, IngestConfig, grib2, netcdf};
+
+fn time() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2024, 7, 1, 12, 0, 0).unwrap()
+}
+
+fn rain() -> Array2<f64> {
+    let mut rain = Array2::from_shape_fn((SMALL.rows, SMALL.columns), |(row, column)| (row * column) as f64 / 4.0);
+    rain[[2, 3]] = f64::NAN;
+    rain
+}
+
+/// The one refusal of a file.
+fn refusal(bytes: &[u8]) -> grib2::Refusal {
+    let contents = grib2::look(bytes);
+    assert!(contents.fields.is_empty());
+    contents.refused[0].clone()
+}
+
+/// Where section `number` of the first message begins.
+fn section(bytes: &[u8], number: u8) -> usize {
+    let mut at = 16;
+    while bytes[at + 4] != number {
+        at += u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    }
+    at
+}
+
+#[test]
+fn what_a_header_claims_is_held_against_the_bytes_that_are_there() {
+    let whole = radar(&rain(), time(), SMALL);
+    assert_eq!(grib2::look(&whole).fields.len(), 1);
+    let (grid, product, packing, bitmap) = (section(&whole, 3), section(&whole, 4), section(&whole, 5), section(&whole, 6));
+    // Octet `k` of a section lies `k - 1` behind its start. Each case: where, what is written there, where it is refused, why.
+    type Case<'a> = (usize, &'a [u8], usize, &'a str);
+    let cases: [Case<'_>; 17] = [
+        (7, &[1], 7, "edition 1"),
+        (8, &[0xff; 8], 8, "message of 18446744073709551615 bytes"),
+        (grid, &[0, 0, 0, 4], grid, "section 3 of 4 bytes"),
+        (grid, &[0x7f, 0xff, 0xff, 0xff], grid, "section 3 of 2147483647 bytes"),
+        (grid + 4, &[5], grid, "section 5 after section 1"),
+        (grid + 6, &[0xff; 4], grid, "4294967295 points"),
+        (grid + 30, &[0, 0, 0, 9], grid, "9 x 6 points"),
+        (grid + 12, &[0, 99], grid, "grid template 99"),
+        (grid + 63, &[0x7f, 0, 0, 0], grid, "columns 2130.706432 degrees apart"),
+        (product + 7, &[0, 99], product, "product template 99"),
+        (product + 18, &[0x7f, 0xff, 0xff, 0xff], product, "beyond 200 years"),
+        (packing + 5, &[0xff; 4], packing + 5, "packed values, expected 47"),
+        (packing + 9, &[0, 99], packing, "packing template 99"),
+        (packing + 11, &[0x7f, 0x80, 0, 0], packing, "not finite"),
+        (packing + 19, &[200], packing, "values of 200 bits"),
+        (bitmap + 5, &[7], bitmap + 5, "bitmap indicator 7"),
+        (whole.len() - 4, b"6666", whole.len() - 4, "does not end in `7777`"),
+    ];
+    for (at, written, byte, words) in cases {
+        let mut bytes = whole.clone();
+        bytes[at..at + written.len()].copy_from_slice(written);
+        let refusal = refusal(&bytes);
+        assert_eq!((refusal.message, refusal.byte), (1, byte), "{words}: {refusal:?}");
+        assert!(refusal.reason.contains(words), "{words}: {refusal:?}");
+    }
+}
+
+#[test]
+fn a_bad_field_fails_alone_and_by_number() {
+    let good = radar(&rain(), time(), SMALL);
+    let mut bad = good.clone();
+    let at = section(&bad, 5) + 9;
+    bad[at..at + 2].copy_from_slice(&[0, 99]);
+    let file = [good.clone(), bad, good].concat();
+    let contents = grib2::look(&file);
+    assert_eq!((contents.fields.len(), contents.refused.len()), (2, 1));
+    assert_eq!(contents.refused[0].message, 2);
+    assert_eq!(contents.fields[1].values().unwrap().len(), 48);
+}
+
+#[test]
+fn a_file_without_a_message_or_with_much_that_belongs_to_none_is_refused() {
+    assert!(refusal(b"").reason.contains("no message in 0 bytes"));
+    assert!(refusal(&[0; 500]).reason.contains("no message"));
+    let file = [radar(&rain(), time(), SMALL), vec![0; 2000]].concat();
+    assert!(grib2::look(&file).refused[0].reason.contains("2000 bytes belong to no message"));
+}
+
+#[test]
+fn a_bitmap_defined_before_is_used_again() {
+    let mut field = Made {
+        grid: SMALL.section(),
+        product: product(1, 7, 0, (1, 0)),
+        values: (0..48).map(f64::from).collect(),
+    };
+    field.values[5] = f64::NAN;
+    let mut bytes = message(0, time(), &[field.clone(), field]);
+    // The second bitmap, 12 bytes, becomes the indicator 254 alone.
+    let start = bytes.windows(6).rposition(|w| w == [0, 0, 0, 12, 6, 0]).unwrap();
+    bytes.splice(start..start + 12, [0, 0, 0, 6, 6, 254]);
+    let length = bytes.len() as u64;
+    bytes[8..16].copy_from_slice(&length.to_be_bytes());
+    let contents = grib2::look(&bytes);
+    assert_eq!((contents.fields.len(), &contents.refused), (2, &Vec::new()));
+    let values = contents.fields[1].values().unwrap();
+    assert!(values[5].is_nan() && values[4] == 4.0 && values[47] == 47.0);
+}
+
+/// Messages of every packing that can be made here.
+fn messages() -> Vec<Vec<u8>> {
+    let field = |grid: Vec<u8>, product: Vec<u8>, count: usize| Made {
+        grid,
+        product,
+        values: (0..count).map(|k| (k % 7) as f64).collect(),
+    };
+    let wind = |number, along| field(lambert(along), product(2, number, 60, (100, 70_000)), 20);
+    let serpentine = LatLon { scanning: 0x50, ..SMALL };
+    let mut all = vec![
+        radar(&rain(), time(), SMALL),
+        radar(&Array2::zeros((6, 8)), time(), SMALL),
+        message(
+            0,
+            time(),
+            &[
+                wind(2, true),
+                wind(3, true),
+                field(lambert(true), product(3, 5, 60, (100, 70_000)), 20),
+            ],
+        ),
+        message(
+            0,
+            time(),
+            &[field(
+                serpentine.section(),
+                statistic(1, 8, 1, time() + chrono::TimeDelta::hours(1)),
+                48,
+            )],
+        ),
+    ];
+    all.push(grouped(&all[0]));
+    all
+}
+
+/// A message with values packed in groups by the library's own encoder.
+fn grouped(bytes: &[u8]) -> Vec<u8> {
+    let values: Vec<f64> = (0..48).map(|k| f64::from(k % 13) * 1.5).collect();
+    let method = EncodingMethod::ComplexPacking(
+        SimplePackingStrategy::Decimal(1),
+        ComplexPackingStrategy::LookAhead(4),
+        SpatialDifferencingOption::None,
+    );
+    let encoder = GpvEncoder::new(Cow::Owned(values), method);
+    let encoded = encoder.get_encoded();
+    let mut sections = vec![0; encoded.section5_len() + encoded.section6_len() + encoded.section7_len()];
+    let mut at = encoded.write_section5(&mut sections).unwrap();
+    at += encoded.write_section6(&mut sections[at..]).unwrap();
+    encoded.write_section7(&mut sections[at..]).unwrap();
+    let mut out = [&bytes[..section(bytes, 5)], &sections, b"7777"].concat();
+    let length = out.len() as u64;
+    out[8..16].copy_from_slice(&length.to_be_bytes());
+    out
+}
+
+/// Random numbers, one after the other (SplitMix64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, count: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % count.max(1) as u64) as usize
+    }
+}
+
+/// The sections of a message behind section 0, without the end.
+fn sections(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let (mut at, mut out) = (16, Vec::new());
+    while at + 5 <= bytes.len() - 4 {
+        let size = (u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize).clamp(5, bytes.len() - 4 - at);
+        out.push(bytes[at..at + size].to_vec());
+        at += size;
+    }
+    out
+}
+
+/// Damages a message where it hurts: lengths and counts, order of sections, single bytes, its end.
+fn damage(bytes: &[u8], numbers: &mut Numbers) -> Vec<u8> {
+    let mut parts = sections(bytes);
+    for _ in 0..=numbers.below(3) {
+        let k = numbers.below(parts.len());
+        let other = numbers.below(parts.len());
+        match numbers.below(8) {
+            0 => parts.swap(k, other),
+            1 => parts.insert(other, parts[k].clone()),
+            2 if parts.len() > 1 => drop(parts.remove(k)),
+            3 => parts[k].truncate(5 + numbers.below(30)),
+            // A number of one, two or four octets becomes nought, one, small or huge.
+            4 | 5 if parts[k].len() > 6 => {
+                let width = [1, 2, 4][numbers.below(3)].min(parts[k].len() - 5);
+                let at = 5 + numbers.below(parts[k].len() - 5 - width + 1);
+                let value = [0u32, 1, 2, 255, 0x7fff_ffff, 0xffff_ffff, 0x8000_0001, numbers.below(70_000) as u32][numbers.below(8)];
+                let last = parts[k].len().min(at + width);
+                parts[k][at..last].copy_from_slice(&value.to_be_bytes()[4 - (last - at)..]);
+            }
+            _ => {
+                let at = numbers.below(parts[k].len());
+                parts[k][at] ^= 1 << numbers.below(8);
+            }
+        }
+    }
+    // Most lengths are mended, so that damage reaches beyond the first check.
+    let mend = numbers.below(4) > 0;
+    for part in &mut parts {
+        if mend && part.len() >= 5 {
+            let length = part.len() as u32;
+            part[..4].copy_from_slice(&length.to_be_bytes());
+        }
+    }
+    let mut out = [&bytes[..16], &parts.concat(), b"7777"].concat();
+    if mend {
+        let length = out.len() as u64;
+        out[8..16].copy_from_slice(&length.to_be_bytes());
+    }
+    match numbers.below(10) {
+        0 => out.truncate(numbers.below(out.len())),
+        1 => out.extend(vec![0x47; numbers.below(3000)]),
+        _ => {}
+    }
+    out
+}
+
+/// What is read from a GRIB2 file makes sense, or is refused with a reason.
+fn judge_grib2(bytes: &[u8]) {
+    let contents = grib2::look(bytes);
+    assert!(
+        !contents.fields.is_empty() || !contents.refused.is_empty(),
+        "nought messages and success"
+    );
+    for field in &contents.fields {
+        match field.values() {
+            Ok(values) => {
+                assert_eq!(values.len(), field.header.points);
+                assert!(values.iter().all(|v| !v.is_infinite()));
+                assert!(
+                    field
+                        .header
+                        .layout
+                        .lon_lat(values.len() - 1)
+                        .is_ok_and(|(x, y)| x.is_finite() && y.is_finite())
+                        || field.header.layout.grid().is_ok()
+                );
+            }
+            Err(refusal) => assert!(!refusal.reason.is_empty()),
+        }
+    }
+}
+
+#[test]
+fn the_undamaged_messages_are_read() {
+    for bytes in messages() {
+        let contents = grib2::look(&bytes);
+        assert_eq!(contents.refused, []);
+        assert!(contents.fields.iter().all(|f| f.values().is_ok()));
+    }
+}
+
+#[test]
+fn damaged_grib2_is_refused_or_makes_sense() {
+    let mut numbers = Numbers(Seed(20_240_701).0);
+    let bases = messages();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.grib2");
+    let begun = std::time::Instant::now();
+    for k in 0..2000 {
+        let bytes = damage(&bases[k % bases.len()], &mut numbers);
+        judge_grib2(&bytes);
+        if k % 10 == 0 {
+            fs::write(&path, &bytes).unwrap();
+            open(&path);
+            let _ = grib2::states(&path, 700.0);
+        }
+    }
+    assert!(begun.elapsed().as_secs() < 20);
+}
+
+#[test]
+fn damaged_packings_of_real_files_are_refused_or_make_sense() {
+    let Some(data) = super::data("damaged_packings_of_real_files_are_refused_or_make_sense") else {
+        return;
+    };
+    let mut numbers = Numbers(7);
+    for (name, rounds) in [
+        ("grib/Z__C_RJTD_20160822020000_NOWC_GPV_Ggis10km_Pphw10_FH0000-0100_grib2.bin", 60),
+        ("grib/gdas.t12z.pgrb2.0p25.f000.46", 10),
+        ("grib/wind_solar_ind_0.125_20240521_12Z.grib2.0", 60),
+        ("nwp/nam_awp211_f12.grib2", 60),
+        ("grib/20250912120000-0h-oper-fc.grib2.89", 6),
+    ] {
+        let whole = fs::read(data.join(name)).unwrap();
+        let length = u64::from_be_bytes(whole[8..16].try_into().unwrap()) as usize;
+        for _ in 0..rounds {
+            judge_grib2(&damage(&whole[..length], &mut numbers));
+        }
+    }
+}
+
+#[test]
+fn damaged_netcdf_is_refused_or_makes_sense() {
+    let mut numbers = Numbers(11);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.nc");
+    for format in [NcWriteFormat::Classic, NcWriteFormat::Nc4] {
+        let made = Frames {
+            rain: Array3::from_elem((2, 4, 5), 1.5),
+            times: vec![0.0, 300.0],
+            units: "mm h-1",
+            degrees: true,
+            format,
+        };
+        let whole = made.bytes();
+        for _ in 0..400 {
+            let mut bytes = whole.clone();
+            for _ in 0..=numbers.below(4) {
+                let at = numbers.below(bytes.len());
+                match numbers.below(3) {
+                    0 => bytes[at] ^= 1 << numbers.below(8),
+                    1 => bytes[at] = [0, 1, 0x7f, 0xff][numbers.below(4)],
+                    _ => {
+                        let last = bytes.len().min(at + 4);
+                        bytes[at..last].fill([0, 0xff][numbers.below(2)]);
+                    }
+                }
+            }
+            if numbers.below(5) == 0 {
+                bytes.truncate(numbers.below(whole.len()));
+            }
+            if let Ok(file) = netcdf::File::open(&path, bytes.clone()) {
+                for k in 0..file.times().len().min(3) {
+                    if let Ok(frame) = file.frame(k) {
+                        assert_eq!(frame.dim(), file.grid().shape());
+                    }
+                }
+            }
+            fs::write(&path, &bytes).unwrap();
+            open(&path);
+        }
+    }
+}
+
+/// Opens a file as an archive; rain that comes out of it is rain.
+fn open(path: &std::path::Path) {
+    let config = IngestConfig {
+        source: path.to_string_lossy().into_owned(),
+        ..IngestConfig::default()
+    };
+    if let Ok(archive) = Archive::open(&config) {
+        let newest = archive.times()[archive.times().len() - 1];
+        if let Ok(observed) = archive.observed(newest, 3) {
+            assert!(observed.sequence.rain().iter().all(|r| r.is_nan() || (0.0..=200.0).contains(r)));
+        }
+    }
+}
