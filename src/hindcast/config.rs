@@ -103,10 +103,18 @@ impl HindcastConfig {
         self.lead_min.iter().map(|m| LeadTime::from_minutes(*m)).collect()
     }
 
-    /// Checksum of all that decides what a case adds: everything but the folder and the log.
+    /// Checksum of all that decides what a case adds: everything but the folder and the log, and the content of the checkpoints.
     pub fn fingerprint(&self) -> String {
-        let digest = Sha256::digest(self.resolved().to_string());
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let resolved = self.resolved();
+        let mut digest = Sha256::new();
+        digest.update(resolved.to_string());
+        let mut checkpoints = Vec::new();
+        named("checkpoint", &resolved, &mut checkpoints);
+        // One that cannot be read is told of when the forecaster is built.
+        for bytes in checkpoints.iter().filter_map(|path| std::fs::read(path).ok()) {
+            digest.update(bytes);
+        }
+        digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Every key, but for the folder and the log.
@@ -148,6 +156,18 @@ impl HindcastConfig {
     }
 }
 
+/// All texts under a key, wherever it is nested.
+fn named<'a>(key: &str, value: &'a serde_json::Value, into: &mut Vec<&'a str>) {
+    match value {
+        serde_json::Value::Object(entries) => {
+            into.extend(entries.get(key).and_then(serde_json::Value::as_str).filter(|text| !text.is_empty()));
+            entries.values().for_each(|inner| named(key, inner, into));
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|inner| named(key, inner, into)),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,7 +198,25 @@ mod tests {
             ..config.clone()
         };
         assert_eq!(config.fingerprint(), moved.fingerprint());
-        let other = HindcastConfig { seed: 1, ..config.clone() };
-        assert_ne!(config.fingerprint(), other.fingerprint());
+        let other = HindcastConfig { seed: 1, ..config };
+        assert_ne!(moved.fingerprint(), other.fingerprint());
+    }
+
+    #[test]
+    fn other_weights_under_the_same_name_are_another_hindcast() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let forecaster = format!(
+            "kind = 'blend'\nof = [{{ kind = 'nowcast_net', checkpoint = '{}' }}]",
+            path.display()
+        );
+        let config = HindcastConfig {
+            forecaster: toml::from_str(&forecaster).unwrap(),
+            ..HindcastConfig::default()
+        };
+        std::fs::write(&path, "before").unwrap();
+        let before = config.fingerprint();
+        std::fs::write(&path, "after").unwrap();
+        assert_ne!(config.fingerprint(), before);
     }
 }

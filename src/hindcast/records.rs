@@ -71,6 +71,11 @@ impl Records {
             .write(true)
             .open(path)
             .map_err(|e| refuse(&e))?;
+        // Held until the file is closed, also by being killed: two runs would cut off each other's lines.
+        file.try_lock().map_err(|_| Error::File {
+            path: path.to_owned(),
+            reason: "another hindcast is writing to it\nhint: wait for it, or choose another `folder`".to_owned(),
+        })?;
         let mut bytes = Vec::new();
         if fresh {
             file.set_len(0).map_err(|e| refuse(&e))?;
@@ -207,6 +212,18 @@ mod tests {
         assert!(message.contains(&other.fingerprint()) && message.contains("hint:"), "{message}");
         assert!(Records::open(&path, &other, true).unwrap().keys().is_empty());
         assert!(Records::open(&path, &other, false).is_ok());
+    }
+
+    #[test]
+    fn two_runs_do_not_write_to_one_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cases.jsonl");
+        let config = HindcastConfig::default();
+        let first = Records::open(&path, &config, false).unwrap();
+        let message = Records::open(&path, &config, false).unwrap_err().to_string();
+        assert!(message.contains("another hindcast"), "{message}");
+        drop(first);
+        assert!(Records::open(&path, &config, false).is_ok());
     }
 
     #[test]
