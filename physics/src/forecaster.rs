@@ -10,6 +10,9 @@
 //!   gains nothing and loses heavy rain; half as fast keeps more of that and less of the rest.
 //! - *The supply lives most of a day rather than an hour.* A short life lowers the error further but dries the forecast: at 300 min its mean is
 //!   a fifth too low after an hour and the CSI falls.
+//!
+//! What that costs: scattered small showers are averaged below 1 mm/h. On a validation event of these (Finland, 2017-05-09, 6 forecasts)
+//! the CSI at 60 min is 0.005, extrapolation's 0.061 and persistence's 0.027, though the error is the least of the three.
 
 use ndarray::{Array2, Zip};
 use nowblend_field::{
