@@ -71,8 +71,8 @@ impl Default for ShallowWaterConfig {
             autoconversion_threshold_kg_kg: 1e-4,
             evaporation_rate_s: 1e-3,
             fallout_time_s: 600.0,
-            supply_time_min: 600.0,
-            wandering_km_h: 20.0,
+            supply_time_min: 1200.0,
+            wandering_km_h: 18.0,
             growth_limit: 3.0,
         }
     }

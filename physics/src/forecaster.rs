@@ -1,4 +1,18 @@
 //! The shallow-water core as a forecaster of rain: on any grid, to any lead time up to six hours.
+//!
+//! What was chosen by measurement, on five training events (15 forecasts at 60 min, rain of at least 1 mm/h; extrapolation has a CSI
+//! of 0.311 and a mean absolute error of 0.259 mm/h, persistence 0.199 and 0.314):
+//!
+//! - *Echoes follow the core's wind and their own propagation.* Along the wind without divergence alone, the CSI loses a twentieth of
+//!   what extrapolation has over persistence; with the rest of the observed motion added they are those of extrapolation.
+//! - *Cells of 4 km.* The wind that carries the echoes is as good as on 2 km at a fifth of the time.
+//! - *The mean over where an echo may have wandered*, 18 km wider an hour, makes the CSI 0.37 and the error 0.21 mm/h. Twice as fast
+//!   gains nothing and loses heavy rain; half as fast keeps more of that and less of the rest.
+//! - *The supply lives most of a day rather than an hour.* A short life lowers the error further but dries the forecast: at 300 min its mean is
+//!   a fifth too low after an hour and the CSI falls.
+//!
+//! What that costs: scattered small showers are averaged below 1 mm/h. On a validation event of these (Finland, 2017-05-09, 6 forecasts)
+//! the CSI at 60 min is 0.005, extrapolation's 0.061 and persistence's 0.027, though the error is the least of the three.
 
 use ndarray::{Array2, Zip};
 use nowblend_field::{

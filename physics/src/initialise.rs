@@ -90,15 +90,19 @@ pub(crate) fn layer(config: &ShallowWaterConfig, blocks: &Blocks, start: &Start)
     let moisture = config.moisture();
     let mut flow = wind(config, &metric, start);
     remove_divergence(&metric, &mut flow);
-    let around = Boundary::Open(Box::new(Outer {
+    let none = Plane::constant(shape, 0.0);
+    let outside = over_cells(shape, |j, i| vapour_outside(config, start.air.as_ref(), j, i));
+    let mut outer_tracers = vec![none.clone(); TRACERS];
+    outer_tracers[VAPOUR] = outside.clone();
+    let boundary = Boundary::Open(Box::new(Outer {
         flow: flow.clone(),
-        tracers: Vec::new(),
+        tracers: outer_tracers,
         relaxation: Relaxation {
             cells: config.relaxation_cells.min(shape.ny.min(shape.nx) / 4),
             time_s: config.relaxation_time_s,
         },
     }));
-    let pressure = balanced_height(&metric, &around, GRAVITY, &flow);
+    let pressure = balanced_height(&metric, &boundary, GRAVITY, &flow);
     let capacity = over_cells(shape, |j, i| config.mean_depth_m * saturation(config, start.air.as_ref(), j, i));
     let rain = over_cells(shape, |j, i| {
         let rate = start.rain[[j, i]];
@@ -108,8 +112,7 @@ pub(crate) fn layer(config: &ShallowWaterConfig, blocks: &Blocks, start: &Start)
             0.0
         }
     });
-    let outside = over_cells(shape, |j, i| vapour_outside(config, start.air.as_ref(), j, i));
-    let mut vapour = outside.clone();
+    let mut vapour = outside;
     for j in 0..shape.ny as isize {
         for i in 0..shape.nx as isize {
             if rain.at(j, i) > 0.0 {
@@ -117,21 +120,15 @@ pub(crate) fn layer(config: &ShallowWaterConfig, blocks: &Blocks, start: &Start)
             }
         }
     }
-    let none = Plane::constant(shape, 0.0);
     let mut supply = rain.clone();
     for j in 0..shape.ny as isize {
         for i in 0..shape.nx as isize {
             *supply.at_mut(j, i) = moisture.steady_supply(rain.at(j, i));
         }
     }
-    let mut around = around;
-    if let Boundary::Open(outer) = &mut around {
-        outer.tracers = vec![none.clone(); TRACERS];
-        outer.tracers[VAPOUR] = outside;
-    }
     let layer = Layer {
         metric,
-        boundary: around,
+        boundary,
         orography: pressure,
         gravity: GRAVITY,
         moisture: Some((moisture, capacity)),
