@@ -95,3 +95,34 @@ impl IngestConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_are_written_as_words_and_unknown_keys_are_refused() {
+        let read = |text: &str| toml::from_str::<IngestConfig>(text);
+        assert_eq!(read("late = 'go_on'").unwrap().late, Late::GoOn);
+        let waiting = read("late = { wait_min = 5 }\ncrop = { rows = [0, 9], columns = [5, 9] }").unwrap();
+        assert_eq!(waiting.late, Late::WaitMin(5.0));
+        assert_eq!(read(&toml::to_string(&waiting).unwrap()).unwrap(), waiting);
+        assert!(read("lateness = 3").unwrap_err().to_string().contains("lateness"));
+    }
+
+    #[test]
+    fn a_number_outside_its_bounds_is_named_with_them() {
+        for (text, words) in [
+            ("frames = 0", "`frames` is 0, expected at least 1"),
+            ("block = 0", "`block` is 0"),
+            ("rain_max_mm_h = nan", "`rain_max_mm_h` is NaN"),
+            ("step_min = 0.0", "`step_min` is 0"),
+            ("incomplete_share = 1.5", "`incomplete_share` is 1.5, expected 0 to 1"),
+            ("late = { wait_min = 500 }", "`late.wait_min` is 500, expected 0 to 120"),
+        ] {
+            let message = toml::from_str::<IngestConfig>(text).unwrap().check().unwrap_err().to_string();
+            assert!(message.contains(words), "{message}");
+        }
+        assert!(IngestConfig::default().check().is_ok());
+    }
+}

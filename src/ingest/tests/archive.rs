@@ -1,50 +1,18 @@
-//! Directories of frames: what is complete, what is missing, and what the archive says of it.
+//! Directories of frames become evenly timed sequences: order, gaps, units, region.
 
-use std::{fs, io::Write, path::Path};
+use std::{fs, io::Write};
 
-use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+use chrono::TimeDelta;
 use ndarray::{Array2, Array3};
 use netcdf_writer::NcWriteFormat;
-use nowblend_field::{Notice, NoticeKind};
-use tempfile::TempDir;
+use nowblend_field::NoticeKind;
 
-use super::made::{Frames, LatLon, SMALL, radar};
-use crate::ingest::{Archive, Crop, Error, IngestConfig, Late};
-
-fn time(minutes: i64) -> DateTime<Utc> {
-    Utc.with_ymd_and_hms(2024, 7, 1, 12, 0, 0).unwrap() + TimeDelta::minutes(minutes)
-}
-
-/// Rain that grows towards the north-east: row + column / 8, so that each cell differs.
-fn rain(offset: f64) -> Array2<f64> {
-    Array2::from_shape_fn((SMALL.rows, SMALL.columns), |(row, column)| {
-        offset + row as f64 + column as f64 / 8.0
-    })
-}
-
-fn put(folder: &TempDir, name: &str, rain: &Array2<f64>, minutes: i64) {
-    fs::write(folder.path().join(name), radar(rain, time(minutes), SMALL)).unwrap();
-}
-
-/// A folder of a frame at each of these minutes, holding `minutes` + [`rain`], with names that tell nothing of the time.
-fn folder(minutes: &[i64]) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (k, m) in minutes.iter().enumerate() {
-        put(&folder, &format!("frame-{k}.grib2"), &rain(*m as f64), *m);
-    }
-    folder
-}
-
-fn config(source: &Path) -> IngestConfig {
-    IngestConfig {
-        source: source.to_string_lossy().into_owned(),
-        ..IngestConfig::default()
-    }
-}
-
-fn told(notices: &[Notice], kind: NoticeKind, words: &str) -> bool {
-    notices.iter().any(|n| n.kind == kind && n.to_string().contains(words))
-}
+use super::{
+    config, folder,
+    made::{Frames, SMALL, radar},
+    put, rain, time, told,
+};
+use crate::ingest::{Archive, Crop, IngestConfig};
 
 #[test]
 fn frames_come_in_order_of_their_content_whatever_their_names_say() {
@@ -173,114 +141,6 @@ fn gzipped_files_and_patterns_are_read_alike() {
 }
 
 #[test]
-fn a_frame_that_is_there_twice_is_read_once_and_said() {
-    let folder = folder(&[0, 5]);
-    put(&folder, "again.grib2", &rain(50.0), 5);
-    let archive = Archive::open(&config(folder.path())).unwrap();
-    assert_eq!(archive.times().len(), 2);
-    let observed = archive.observed(time(5), 2).unwrap();
-    assert!(
-        told(&observed.notices, NoticeKind::Degraded, "not from `frame-1.grib2`"),
-        "{:?}",
-        observed.notices
-    );
-    // The second is read where the first cannot be.
-    fs::write(folder.path().join("again.grib2"), "garbage").unwrap();
-    assert_eq!(archive.observed(time(5), 2).unwrap().sequence.last()[[0, 0]], 5.0);
-}
-
-#[test]
-fn a_truncated_frame_is_named_and_left_out() {
-    let folder = folder(&[0, 5, 10]);
-    let archive = Archive::open(&config(folder.path())).unwrap();
-    let path = folder.path().join("frame-1.grib2");
-    let whole = fs::read(&path).unwrap();
-    fs::write(&path, &whole[..whole.len() - 20]).unwrap();
-    let observed = archive.observed(time(10), 3).unwrap();
-    assert!(observed.sequence.frame(1).iter().all(|r| r.is_nan()));
-    assert!(
-        told(&observed.notices, NoticeKind::Missing, "frame-1.grib2`: message 1, byte 8"),
-        "{:?}",
-        observed.notices
-    );
-    // The newest one asked for is truncated: the sequence ends earlier and says so.
-    let observed = archive.observed(time(5), 2).unwrap();
-    assert_eq!(observed.sequence.reference_time(), time(0));
-    assert!(
-        told(&observed.notices, NoticeKind::Missing, "the newest is of 2024-07-01 12:00:00"),
-        "{:?}",
-        observed.notices
-    );
-    // Opened anew, the broken file belongs to no known time, and is named.
-    let stepped = IngestConfig {
-        step_min: Some(5.0),
-        ..config(folder.path())
-    };
-    let again = Archive::open(&stepped).unwrap().observed(time(10), 3).unwrap();
-    assert!(told(&again.notices, NoticeKind::Missing, "frame-1.grib2"), "{:?}", again.notices);
-    assert!(
-        told(&again.notices, NoticeKind::Missing, "2024-07-01 12:05:00"),
-        "{:?}",
-        again.notices
-    );
-}
-
-#[test]
-fn where_nothing_can_be_read_there_is_an_error_and_never_an_empty_success() {
-    let folder = tempfile::tempdir().unwrap();
-    assert!(matches!(Archive::open(&config(folder.path())), Err(Error::NoFiles { .. })));
-    fs::write(folder.path().join("empty.grib2"), []).unwrap();
-    let message = Archive::open(&config(folder.path())).unwrap_err().to_string();
-    assert!(message.contains("0 bytes of no known format"), "{message}");
-    put(&folder, "good.grib2", &rain(0.0), 0);
-    let archive = Archive::open(&config(folder.path())).unwrap();
-    assert!(matches!(archive.observed(time(-1), 2), Err(Error::NoFrame { .. })));
-    fs::write(folder.path().join("good.grib2"), "garbage").unwrap();
-    assert!(matches!(archive.observed(time(0), 2), Err(Error::NothingReadable { .. })));
-    assert!(archive.frame(time(0)).is_err() && archive.reference_time().is_err());
-}
-
-#[test]
-fn a_frame_on_another_grid_is_left_out_and_both_grids_are_named() {
-    let folder = folder(&[0, 10]);
-    let other = LatLon { west: -90.0, ..SMALL };
-    fs::write(folder.path().join("other.grib2"), radar(&rain(5.0), time(5), other)).unwrap();
-    let archive = Archive::open(&config(folder.path())).unwrap();
-    let observed = archive.observed(time(10), 3).unwrap();
-    assert!(observed.sequence.frame(1).iter().all(|r| r.is_nan()));
-    let notice = observed.notices.iter().find(|n| n.subject.contains("12:05")).unwrap();
-    assert!(
-        notice.message.contains("(35, -90)") && notice.message.contains("(35, -98)"),
-        "{notice}"
-    );
-    assert!(archive.frame(time(5)).is_err());
-}
-
-#[test]
-fn nothing_after_the_reference_time_is_read() {
-    let folder = folder(&[0, 5, 10, 15, 20]);
-    let archive = Archive::open(&config(folder.path())).unwrap();
-    let before = archive.observed(time(10), 3).unwrap();
-    for k in [3, 4] {
-        fs::write(folder.path().join(format!("frame-{k}.grib2")), vec![0xff; 5000]).unwrap();
-    }
-    let after = archive.observed(time(10), 3).unwrap();
-    assert_eq!(before.sequence.rain(), after.sequence.rain());
-    assert_eq!((before.notices, before.inputs), (after.notices, after.inputs));
-    // Nor where the later files are garbage from the start, if their names tell their time.
-    for k in [3, 4] {
-        fs::rename(
-            folder.path().join(format!("frame-{k}.grib2")),
-            folder.path().join(format!("R_20240701-12{}00.grib2", 5 * k)),
-        )
-        .unwrap();
-    }
-    let anew = Archive::open(&config(folder.path())).unwrap().observed(time(10), 3).unwrap();
-    assert_eq!(anew.sequence.rain(), after.sequence.rain());
-    assert!(anew.notices.is_empty(), "{:?}", anew.notices);
-}
-
-#[test]
 fn times_that_are_off_by_seconds_count_and_are_said() {
     let folder = folder(&[0, 5, 15]);
     let late = time(10) + TimeDelta::seconds(20);
@@ -309,73 +169,6 @@ fn fewer_frames_than_asked_for_are_given_and_said() {
         "{:?}",
         observed.notices
     );
-}
-
-/// Frames of which the newest has seen a quarter of the cells only.
-fn with_an_incomplete_frame() -> TempDir {
-    let folder = folder(&[0, 5, 10]);
-    let mut cells = rain(15.0);
-    cells.iter_mut().skip(12).for_each(|c| *c = -3.0);
-    put(&folder, "newest.grib2", &cells, 15);
-    folder
-}
-
-#[test]
-fn going_on_passes_over_an_incomplete_newest_frame_and_says_so() {
-    let folder = with_an_incomplete_frame();
-    let archive = Archive::open(&config(folder.path())).unwrap();
-    let newest = archive.reference_time().unwrap();
-    assert_eq!(newest.reference_time, time(10));
-    assert!(
-        told(&newest.notices, NoticeKind::Missing, "12:15:00 UTC is incomplete: 25.0 %"),
-        "{:?}",
-        newest.notices
-    );
-    // A share of one accepts whatever there is.
-    let lenient = IngestConfig {
-        incomplete_share: 1.0,
-        ..config(folder.path())
-    };
-    assert_eq!(Archive::open(&lenient).unwrap().reference_time().unwrap().reference_time, time(15));
-}
-
-#[test]
-fn waiting_takes_the_frame_when_it_is_complete_and_goes_on_when_it_never_is() {
-    let waiting = |folder: &TempDir| IngestConfig {
-        late: Late::WaitMin(2.0),
-        ..config(folder.path())
-    };
-    // Complete 30 s later: after a few looks, the newest frame counts.
-    let folder = with_an_incomplete_frame();
-    let archive = crate::ingest::wait::tests::open_at(&waiting(&folder), time(15), |now| {
-        if now >= time(15) + TimeDelta::seconds(30) {
-            put(&folder, "newest.grib2", &rain(15.0), 15);
-        }
-    });
-    let newest = archive.unwrap().reference_time().unwrap();
-    assert_eq!(newest.reference_time, time(15));
-    assert!(
-        told(
-            &newest.notices,
-            NoticeKind::Degraded,
-            "waited 30 s for the frame of 2024-07-01 12:15:00"
-        ),
-        "{:?}",
-        newest.notices
-    );
-    // Never complete: two minutes after its time the older one is taken.
-    let folder = with_an_incomplete_frame();
-    let archive = crate::ingest::wait::tests::open_at(&waiting(&folder), time(15), |_| {});
-    let newest = archive.unwrap().reference_time().unwrap();
-    assert_eq!(newest.reference_time, time(10));
-    assert!(told(&newest.notices, NoticeKind::Degraded, "waited 120 s"), "{:?}", newest.notices);
-    // A frame that is due but not there is waited for in the same way.
-    let folder = self::folder(&[0, 5, 10]);
-    let archive = crate::ingest::wait::tests::open_at(&waiting(&folder), time(15), |_| put(&folder, "next.grib2", &rain(15.0), 15));
-    assert_eq!(archive.unwrap().reference_time().unwrap().reference_time, time(15));
-    // An archive of the past is not waited for: this returns at once.
-    let archive = crate::ingest::wait::tests::open_at(&waiting(&folder), time(6000), |_| panic!("waited"));
-    assert_eq!(archive.unwrap().times().len(), 4);
 }
 
 #[test]

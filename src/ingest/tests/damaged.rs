@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, fs};
 
-use chrono::{DateTime, TimeZone, Utc};
 use grib::encoder::{
     ComplexPackingStrategy, EncodingMethod, GpvEncoder, SimplePackingStrategy, SpatialDifferencingOption, WriteGrib2DataSections,
 };
@@ -10,109 +9,26 @@ use ndarray::{Array2, Array3};
 use netcdf_writer::NcWriteFormat;
 use nowblend_field::Seed;
 
-use super::made::{Frames, LatLon, Made, SMALL, lambert, message, product, radar, statistic};
+use super::{
+    made::{Frames, LatLon, Made, SMALL, lambert, message, product, radar, statistic},
+    time,
+};
 use crate::ingest::{Archive, IngestConfig, grib2, netcdf};
 
-fn time() -> DateTime<Utc> {
-    Utc.with_ymd_and_hms(2024, 7, 1, 12, 0, 0).unwrap()
-}
-
-fn rain() -> Array2<f64> {
+/// Rain with a cell that is not observed.
+pub(super) fn rain() -> Array2<f64> {
     let mut rain = Array2::from_shape_fn((SMALL.rows, SMALL.columns), |(row, column)| (row * column) as f64 / 4.0);
     rain[[2, 3]] = f64::NAN;
     rain
 }
 
-/// The one refusal of a file.
-fn refusal(bytes: &[u8]) -> grib2::Refusal {
-    let contents = grib2::look(bytes);
-    assert!(contents.fields.is_empty());
-    contents.refused[0].clone()
-}
-
 /// Where section `number` of the first message begins.
-fn section(bytes: &[u8], number: u8) -> usize {
+pub(super) fn section(bytes: &[u8], number: u8) -> usize {
     let mut at = 16;
     while bytes[at + 4] != number {
         at += u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     }
     at
-}
-
-#[test]
-fn what_a_header_claims_is_held_against_the_bytes_that_are_there() {
-    let whole = radar(&rain(), time(), SMALL);
-    assert_eq!(grib2::look(&whole).fields.len(), 1);
-    let (grid, product, packing, bitmap) = (section(&whole, 3), section(&whole, 4), section(&whole, 5), section(&whole, 6));
-    // Octet `k` of a section lies `k - 1` behind its start. Each case: where, what is written there, where it is refused, why.
-    type Case<'a> = (usize, &'a [u8], usize, &'a str);
-    let cases: [Case<'_>; 17] = [
-        (7, &[1], 7, "edition 1"),
-        (8, &[0xff; 8], 8, "message of 18446744073709551615 bytes"),
-        (grid, &[0, 0, 0, 4], grid, "section 3 of 4 bytes"),
-        (grid, &[0x7f, 0xff, 0xff, 0xff], grid, "section 3 of 2147483647 bytes"),
-        (grid + 4, &[5], grid, "section 5 after section 1"),
-        (grid + 6, &[0xff; 4], grid, "4294967295 points"),
-        (grid + 30, &[0, 0, 0, 9], grid, "9 x 6 points"),
-        (grid + 12, &[0, 99], grid, "grid template 99"),
-        (grid + 63, &[0x7f, 0, 0, 0], grid, "columns 2130.706432 degrees apart"),
-        (product + 7, &[0, 99], product, "product template 99"),
-        (product + 18, &[0x7f, 0xff, 0xff, 0xff], product, "beyond 200 years"),
-        (packing + 5, &[0xff; 4], packing + 5, "packed values, expected 47"),
-        (packing + 9, &[0, 99], packing, "packing template 99"),
-        (packing + 11, &[0x7f, 0x80, 0, 0], packing, "not finite"),
-        (packing + 19, &[200], packing, "values of 200 bits"),
-        (bitmap + 5, &[7], bitmap + 5, "bitmap indicator 7"),
-        (whole.len() - 4, b"6666", whole.len() - 4, "does not end in `7777`"),
-    ];
-    for (at, written, byte, words) in cases {
-        let mut bytes = whole.clone();
-        bytes[at..at + written.len()].copy_from_slice(written);
-        let refusal = refusal(&bytes);
-        assert_eq!((refusal.message, refusal.byte), (1, byte), "{words}: {refusal:?}");
-        assert!(refusal.reason.contains(words), "{words}: {refusal:?}");
-    }
-}
-
-#[test]
-fn a_bad_field_fails_alone_and_by_number() {
-    let good = radar(&rain(), time(), SMALL);
-    let mut bad = good.clone();
-    let at = section(&bad, 5) + 9;
-    bad[at..at + 2].copy_from_slice(&[0, 99]);
-    let file = [good.clone(), bad, good].concat();
-    let contents = grib2::look(&file);
-    assert_eq!((contents.fields.len(), contents.refused.len()), (2, 1));
-    assert_eq!(contents.refused[0].message, 2);
-    assert_eq!(contents.fields[1].values().unwrap().len(), 48);
-}
-
-#[test]
-fn a_file_without_a_message_or_with_much_that_belongs_to_none_is_refused() {
-    assert!(refusal(b"").reason.contains("no message in 0 bytes"));
-    assert!(refusal(&[0; 500]).reason.contains("no message"));
-    let file = [radar(&rain(), time(), SMALL), vec![0; 2000]].concat();
-    assert!(grib2::look(&file).refused[0].reason.contains("2000 bytes belong to no message"));
-}
-
-#[test]
-fn a_bitmap_defined_before_is_used_again() {
-    let mut field = Made {
-        grid: SMALL.section(),
-        product: product(1, 7, 0, (1, 0)),
-        values: (0..48).map(f64::from).collect(),
-    };
-    field.values[5] = f64::NAN;
-    let mut bytes = message(0, time(), &[field.clone(), field]);
-    // The second bitmap, 12 bytes, becomes the indicator 254 alone.
-    let start = bytes.windows(6).rposition(|w| w == [0, 0, 0, 12, 6, 0]).unwrap();
-    bytes.splice(start..start + 12, [0, 0, 0, 6, 6, 254]);
-    let length = bytes.len() as u64;
-    bytes[8..16].copy_from_slice(&length.to_be_bytes());
-    let contents = grib2::look(&bytes);
-    assert_eq!((contents.fields.len(), &contents.refused), (2, &Vec::new()));
-    let values = contents.fields[1].values().unwrap();
-    assert!(values[5].is_nan() && values[4] == 4.0 && values[47] == 47.0);
 }
 
 /// Messages of every packing that can be made here.
@@ -125,11 +41,11 @@ fn messages() -> Vec<Vec<u8>> {
     let wind = |number, along| field(lambert(along), product(2, number, 60, (100, 70_000)), 20);
     let serpentine = LatLon { scanning: 0x50, ..SMALL };
     let mut all = vec![
-        radar(&rain(), time(), SMALL),
-        radar(&Array2::zeros((6, 8)), time(), SMALL),
+        radar(&rain(), time(0), SMALL),
+        radar(&Array2::zeros((6, 8)), time(0), SMALL),
         message(
             0,
-            time(),
+            time(0),
             &[
                 wind(2, true),
                 wind(3, true),
@@ -138,10 +54,10 @@ fn messages() -> Vec<Vec<u8>> {
         ),
         message(
             0,
-            time(),
+            time(0),
             &[field(
                 serpentine.section(),
-                statistic(1, 8, 1, time() + chrono::TimeDelta::hours(1)),
+                statistic(1, 8, 1, time(0) + chrono::TimeDelta::hours(1)),
                 48,
             )],
         ),

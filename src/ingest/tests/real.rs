@@ -251,3 +251,26 @@ fn amounts_of_the_australian_radar_become_rates() {
         assert!((a - b).abs() <= 0.01 * b.max(1.0), "{a} {b}");
     }
 }
+
+#[test]
+fn no_field_of_a_model_file_is_refused() {
+    let Some(data) = data("no_field_of_a_model_file_is_refused") else {
+        return;
+    };
+    // Numbers of fields that ecCodes 2.50 counts with several fields in a message; u and v of GFS and NAM are two.
+    for (name, count) in [
+        ("arome_precip_nw_20180501", 24),
+        ("era5_ens_global_3deg_20170101", 160),
+        ("gfs_global_2p5deg_2011011012_f120", 343),
+        ("hrrr_20201214_00z_f12_apcp", 2),
+        ("ifs_global_10deg_20240603_06", 180),
+        ("ifs_global_1deg_20070101_zt", 4),
+        ("nam_awp211_20180917_00z", 181),
+        ("nam_awp211_f12", 181),
+    ] {
+        let bytes = fs::read(data.join("nwp").join(name).with_extension("grib2")).unwrap();
+        let contents = grib2::look(&bytes);
+        assert_eq!((contents.fields.len(), contents.refused.len()), (count, 0), "{name}");
+        assert!(contents.fields.iter().all(|f| f.values().is_ok()), "{name}");
+    }
+}
