@@ -58,7 +58,11 @@ impl Sequence {
         Ok(Self {
             grid,
             times,
-            rain: rain.as_standard_layout().into_owned(),
+            rain: if rain.is_standard_layout() {
+                rain
+            } else {
+                rain.as_standard_layout().into_owned()
+            },
         })
     }
 

@@ -65,12 +65,18 @@ impl Default for ForecasterConfig {
                 Self::ShallowWater(ShallowWaterConfig::default()),
             ],
             weights: BTreeMap::from([
-                ("extrapolation".to_owned(), table(&[5.0, 15.0, 30.0], &[0.5, 0.2, 0.0])),
+                (
+                    "extrapolation".to_owned(),
+                    table(&[5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0], &[0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.1]),
+                ),
                 (
                     "nowcast_net".to_owned(),
-                    table(&[5.0, 15.0, 30.0, 90.0, 120.0], &[0.5, 0.8, 1.0, 1.0, 0.5]),
+                    table(
+                        &[5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 90.0, 120.0],
+                        &[0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.6, 0.4],
+                    ),
                 ),
-                ("shallow_water".to_owned(), table(&[90.0, 120.0], &[0.0, 0.5])),
+                ("shallow_water".to_owned(), table(&[60.0, 90.0, 120.0], &[0.0, 0.3, 0.5])),
             ]),
             hand_over: None,
             combining: Combining::default(),

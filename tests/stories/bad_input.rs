@@ -103,7 +103,7 @@ fn damaged_netcdf_files_are_left_out_by_name_and_all_damaged_is_an_error() {
     let damages: [Damage; 3] = [
         |_| Vec::new(),
         |bytes| bytes[..bytes.len() / 3].to_vec(),
-        |bytes| bytes.iter().map(|b| b ^ 0x5a).collect(),
+        |bytes| bytes.iter().map(|b| b.wrapping_add(0x5a)).collect(),
     ];
     for damage in damages {
         let folder = radar(|_, _| true);
