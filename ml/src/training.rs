@@ -149,7 +149,7 @@ pub fn train(
             loss: run.progress.mean_loss,
         });
         let last = step == config.steps;
-        if (step % config.validate_every == 0 || last) && !cases.is_empty() {
+        if (step.is_multiple_of(config.validate_every) || last) && !cases.is_empty() {
             let score = score(run.average.valid(), &cases)?;
             let mean = score.values().sum::<f64>() / score.len().max(1) as f64;
             let best = run.progress.best.is_none_or(|(_, before)| mean < before);

@@ -72,7 +72,7 @@ impl<'a> Observed<'a> {
         let observed = self.analysis.observed();
         let step_s = observed.step()?.seconds();
         let back = (before.seconds() / step_s) as usize;
-        let exact = before.seconds() % step_s == 0 && (1..observed.frames()).contains(&back);
+        let exact = before.seconds().is_multiple_of(step_s) && (1..observed.frames()).contains(&back);
         exact.then(|| block_mean(observed.frame(observed.frames() - 1 - back), self.factor))
     }
 

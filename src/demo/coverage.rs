@@ -26,8 +26,8 @@ pub(super) fn seen(place: [f64; 2], width_m: f64) -> bool {
         dx.hypot(dy) > 0.07 * width_m && (-66.0..-56.0).contains(&direction)
     };
     sites.iter().enumerate().any(|(k, site)| {
-        let far = (place[0] - site.place[0]).hypot(place[1] - site.place[1]) > site.range_m;
+        let near = (place[0] - site.place[0]).hypot(place[1] - site.place[1]) <= site.range_m;
         // The mountain stands before the last site.
-        !far && !(k == 3 && hidden(site))
+        near && (k != 3 || !hidden(site))
     })
 }

@@ -11,6 +11,9 @@ use super::{
 };
 use crate::store::{Aside, Header, Product, Provenance, Writer};
 
+/// What is done with each field that is kept.
+type Visit<'a> = dyn FnMut(Product, ArrayView2<'_, f32>) -> Result<(), Error> + 'a;
+
 /// Writes `forecast.nc`.
 pub struct ToNetcdf {
     path: PathBuf,
@@ -77,7 +80,7 @@ impl ToNetcdf {
     }
 
     /// Every field of a lead time that is kept, with its product.
-    fn each(&self, lead: &Lead<'_>, visit: &mut dyn FnMut(Product, ArrayView2<'_, f32>) -> Result<(), Error>) -> Result<(), Error> {
+    fn each(&self, lead: &Lead<'_>, visit: &mut Visit<'_>) -> Result<(), Error> {
         if let Some(rain) = lead.blend.mean() {
             visit(Product::rainfall_rate(), rain.view())?;
         }

@@ -37,9 +37,9 @@ pub(super) fn page(report: &ReportBuilder, lines: &[Line], provenance: &Provenan
     html += &scores(&report.scores);
     html += &origin(provenance);
     html += "</main>";
-    let _ = write!(
+    let _ = writeln!(
         html,
-        "<script type=\"application/json\" id=\"data\">{}</script><script>{SCRIPT}</script></body></html>\n",
+        "<script type=\"application/json\" id=\"data\">{}</script><script>{SCRIPT}</script></body></html>",
         viewer::data(report)
     );
     html
