@@ -19,6 +19,15 @@ use nowblend_field::{
     storms::Scene,
 };
 use nowblend_ml::{NowcastNet, NowcastNetConfig};
+use nowblend_physics::{
+    boundary::Boundary,
+    constants::GRAVITY,
+    metric::{Metric, Rotation},
+    moist_layer::{Layer, MoistLayer},
+    moisture::Moisture,
+    plane::{Plane, Shape},
+    shallow_water::Flow,
+};
 
 /// Minutes ahead of the forecasts.
 const LEAD_MIN: u32 = 5;
@@ -50,10 +59,11 @@ fn reading(criterion: &mut Criterion) {
         source: files.past.to_string_lossy().into_owned(),
         ..IngestConfig::default()
     };
-    let archive = Archive::open(&config).expect("the scene can be read");
-    let cells = 4 * archive.grid().cells();
+    let open = || Archive::open(&config).expect("the scene can be read");
+    let cells = 4 * open().grid().cells();
+    // Opened anew each time, for an archive keeps the frames that it has read.
     group(criterion, "reading", cells).bench_function("grib2/4_frames", |bencher| {
-        bencher.iter(|| archive.observed(files.reference_time, 4).expect("the frames are there"));
+        bencher.iter(|| open().observed(files.reference_time, 4).expect("the frames are there"));
     });
 }
 
@@ -81,6 +91,58 @@ fn forecasters(criterion: &mut Criterion) {
     first_slice(criterion, "extrapolation", &Extrapolation::new(ExtrapolationConfig::default()));
     let network = NowcastNet::new(&NowcastNetConfig::default()).expect("the program ships weights");
     first_slice(criterion, "nowcast_net", &network);
+}
+
+/// One step of the core on 512 x 512 periodic cells of 2 km: air alone, and air with its water.
+fn core(criterion: &mut Criterion) {
+    let shape = Shape { ny: 512, nx: 512 };
+    let wavy = |mean: f64, amplitude: f64| {
+        Plane::from_fn(shape, |j, i| {
+            let [y, x] = [j, i].map(|k| std::f64::consts::TAU * k as f64 / 512.0);
+            mean + amplitude * ((3.0 * x).sin() * (2.0 * y).cos())
+        })
+    };
+    let moisture = Moisture {
+        mean_depth_m: 500.0,
+        column_mass_kg_m2: 5000.0,
+        autoconversion_time_s: 1000.0,
+        autoconversion_threshold_kg_kg: 1e-4,
+        evaporation_rate_s: 1e-3,
+        fallout_time_s: 600.0,
+        supply_time_s: 3600.0,
+        depth_per_water: 50.0,
+    };
+    for (name, moist) in [("dry", false), ("moist", true)] {
+        let layer = Layer {
+            metric: Metric::plane(shape, 2000.0, 2000.0, Rotation::Constant(1e-4)),
+            boundary: Boundary::Periodic,
+            orography: Plane::constant(shape, 0.0),
+            gravity: GRAVITY,
+            moisture: moist.then(|| (moisture, Plane::constant(shape, 6.0))),
+            nudging: None,
+            divergence_damping: 0.0,
+        };
+        let flow = Flow {
+            h: wavy(500.0, 5.0),
+            u: wavy(10.0, 2.0),
+            v: wavy(-3.0, 2.0),
+        };
+        let tracers = if moist {
+            vec![
+                wavy(0.0115, 0.001),
+                wavy(1e-4, 1e-4),
+                wavy(3e-4, 3e-4),
+                wavy(5e-7, 5e-7),
+                wavy(3e-4, 3e-4),
+            ]
+        } else {
+            Vec::new()
+        };
+        let mut air = MoistLayer::new(layer, flow, tracers);
+        group(criterion, &format!("core/step/{name}"), 512 * 512).bench_function("512", |bencher| {
+            bencher.iter(|| air.step(black_box(5.0), 1).expect("the flow is smooth"));
+        });
+    }
 }
 
 fn verification(criterion: &mut Criterion) {
@@ -113,5 +175,5 @@ fn verification(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(house, reading, motion, forecasters, verification);
+criterion_group!(house, reading, motion, forecasters, core, verification);
 criterion_main!(house);
