@@ -22,7 +22,7 @@ use nowblend_ml::{NowcastNet, NowcastNetConfig};
 use nowblend_physics::{
     boundary::Boundary,
     constants::GRAVITY,
-    metric::{Metric, Rotation},
+    metric::{Metric as Cells, Rotation},
     moist_layer::{Layer, MoistLayer},
     moisture::Moisture,
     plane::{Plane, Shape},
@@ -114,7 +114,7 @@ fn core(criterion: &mut Criterion) {
     };
     for (name, moist) in [("dry", false), ("moist", true)] {
         let layer = Layer {
-            metric: Metric::plane(shape, 2000.0, 2000.0, Rotation::Constant(1e-4)),
+            metric: Cells::plane(shape, 2000.0, 2000.0, Rotation::Constant(1e-4)),
             boundary: Boundary::Periodic,
             orography: Plane::constant(shape, 0.0),
             gravity: GRAVITY,

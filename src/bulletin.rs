@@ -146,6 +146,9 @@ pub fn make(config: &Config, request: &Request<'_>, also: &mut dyn Output) -> Re
     })
 }
 
+/// The program itself among the references.
+const PROGRAM: &str = "nowblend: rain nowcasts that blend a shallow-water core and a learned model (README, \"How to cite\")";
+
 /// The resolved configuration, seed, version, inputs and references of a forecast.
 fn provenance(config: &Config, inputs: Vec<store::Input>, blend: &crate::blend::Blend) -> Provenance {
     let references = nowblend_field::Forecaster::references(blend);
@@ -155,7 +158,7 @@ fn provenance(config: &Config, inputs: Vec<store::Input>, blend: &crate::blend::
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: option_env!("NOWBLEND_COMMIT").map(str::to_owned),
         inputs,
-        references: references.iter().map(|r| (*r).to_owned()).collect(),
+        references: [PROGRAM].iter().chain(references).map(|r| (*r).to_owned()).collect(),
         notices: Vec::new(),
     }
 }

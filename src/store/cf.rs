@@ -11,6 +11,7 @@ use nowblend_field::Grid;
 use super::{
     Header, Packing, Product,
     chunks::{LEVEL, Tiled},
+    grid_mapping::GridMapping,
     wkt::wkt,
 };
 
@@ -43,6 +44,7 @@ pub(super) fn lay_out(header: &Header, closing: &Closing<'_>) -> Result<Vec<u8>,
         ("long_name", "valid time"),
         ("units", epoch),
         ("calendar", "standard"),
+        ("units_metadata", "leap_seconds: none"),
         ("axis", "T"),
     ];
     texts(&mut file, variable, &attributes)?;
@@ -60,6 +62,7 @@ pub(super) fn lay_out(header: &Header, closing: &Closing<'_>) -> Result<Vec<u8>,
         ("long_name", "time of the newest observation"),
         ("units", epoch),
         ("calendar", "standard"),
+        ("units_metadata", "leap_seconds: none"),
     ];
     texts(&mut file, variable, &attributes)?;
 
@@ -172,7 +175,15 @@ fn map(file: &mut NcFileBuilder, header: &Header) -> Result<(), NcError> {
     let projection = &header.grid.projection;
     let variable = file.add_variable::<i32>("crs", &[])?;
     file.write_variable(variable, &[0])?;
-    texts(file, variable, &[("crs_wkt", &wkt(projection)), ("proj4", projection.definition())])
+    texts(file, variable, &[("crs_wkt", &wkt(projection)), ("proj4", projection.definition())])?;
+    let Some(mapping) = GridMapping::of(projection) else {
+        return Ok(());
+    };
+    texts(file, variable, &[("grid_mapping_name", mapping.name)])?;
+    for (name, values) in mapping.parameters {
+        file.add_variable_attribute(variable, name, NcAttrValue::Doubles(values))?;
+    }
+    Ok(())
 }
 
 fn coordinate(grid: &Grid, axis: &'static str) -> [(&'static str, &'static str); 4] {

@@ -5,6 +5,7 @@
 mod cf;
 mod chunks;
 mod error;
+mod grid_mapping;
 mod product;
 mod provenance;
 mod reader;

@@ -26,20 +26,20 @@ pub(super) fn wkt(projection: &Projection) -> String {
 const DEGREE: &str = "ANGLEUNIT[\"degree\",0.0174532925199433]";
 
 /// The words of a PROJ definition.
-struct Words<'a>(Vec<(&'a str, &'a str)>);
+pub(super) struct Words<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Words<'a> {
-    fn of(definition: &'a str) -> Self {
+    pub fn of(definition: &'a str) -> Self {
         let word = |w: &'a str| w.trim_start_matches('+').split_once('=').unwrap_or((w.trim_start_matches('+'), ""));
         Self(definition.split_whitespace().map(word).collect())
     }
 
-    fn text(&self, key: &str) -> Option<&'a str> {
+    pub fn text(&self, key: &str) -> Option<&'a str> {
         self.0.iter().find(|(k, _)| *k == key).map(|(_, value)| *value)
     }
 
     /// A number; degrees may end in a letter for the hemisphere.
-    fn number(&self, key: &str) -> Option<f64> {
+    pub fn number(&self, key: &str) -> Option<f64> {
         let text = self.text(key)?;
         let (digits, sign) = match text.chars().last()? {
             'N' | 'n' | 'E' | 'e' => (&text[..text.len() - 1], 1.0),
@@ -54,36 +54,40 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The datum, from an ellipsoid by name or by its axes.
-fn datum(words: &Words<'_>) -> Option<String> {
-    if words.text("pm").is_some() || words.text("nadgrids").is_some_and(|grids| grids != "@null") {
-        return None;
+/// Name, semi-major axis [m] and inverse flattening (0 for a sphere) of the ellipsoid, by its name or its axes; `None` where it is not known.
+pub(super) fn ellipsoid(words: &Words<'_>) -> Option<(&'static str, f64, f64)> {
+    if let Some(radius) = words.number("R") {
+        return Some(("unknown", radius, 0.0));
     }
-    let name = words.text("ellps").or(words.text("datum"));
-    // Semi-major axis, m, and inverse flattening of the ellipsoids that PROJ knows by name; 0 is a sphere.
-    let (label, a, rf) = if let Some(radius) = words.number("R") {
-        ("unknown", radius, 0.0)
-    } else if let Some(a) = words.number("a") {
+    if let Some(a) = words.number("a") {
         let rf = match (words.number("rf"), words.number("b")) {
             (Some(rf), _) => rf,
             (None, Some(b)) if b < a => a / (a - b),
             _ => 0.0,
         };
-        ("unknown", a, rf)
-    } else {
-        match name.unwrap_or("WGS84") {
-            "WGS84" => ("WGS 84", 6_378_137.0, 298.257_223_563),
-            "GRS80" | "NAD83" => ("GRS 1980", 6_378_137.0, 298.257_222_101),
-            "WGS72" => ("WGS 72", 6_378_135.0, 298.26),
-            "bessel" => ("Bessel 1841", 6_377_397.155, 299.152_812_8),
-            "clrk66" | "NAD27" => ("Clarke 1866", 6_378_206.4, 294.978_698_213_898),
-            "intl" => ("International 1924", 6_378_388.0, 297.0),
-            "airy" => ("Airy 1830", 6_377_563.396, 299.324_964_6),
-            "krass" => ("Krassowsky 1940", 6_378_245.0, 298.3),
-            "sphere" => ("Sphere", 6_370_997.0, 0.0),
-            _ => return None,
-        }
-    };
+        return Some(("unknown", a, rf));
+    }
+    // The ellipsoids that PROJ knows by name.
+    Some(match words.text("ellps").or(words.text("datum")).unwrap_or("WGS84") {
+        "WGS84" => ("WGS 84", 6_378_137.0, 298.257_223_563),
+        "GRS80" | "NAD83" => ("GRS 1980", 6_378_137.0, 298.257_222_101),
+        "WGS72" => ("WGS 72", 6_378_135.0, 298.26),
+        "bessel" => ("Bessel 1841", 6_377_397.155, 299.152_812_8),
+        "clrk66" | "NAD27" => ("Clarke 1866", 6_378_206.4, 294.978_698_213_898),
+        "intl" => ("International 1924", 6_378_388.0, 297.0),
+        "airy" => ("Airy 1830", 6_377_563.396, 299.324_964_6),
+        "krass" => ("Krassowsky 1940", 6_378_245.0, 298.3),
+        "sphere" => ("Sphere", 6_370_997.0, 0.0),
+        _ => return None,
+    })
+}
+
+/// The datum; `None` where its definition says more than an ellipsoid.
+fn datum(words: &Words<'_>) -> Option<String> {
+    if words.text("pm").is_some() || words.text("nadgrids").is_some_and(|grids| grids != "@null") {
+        return None;
+    }
+    let (label, a, rf) = ellipsoid(words)?;
     let datum = if label == "WGS 84" {
         "World Geodetic System 1984"
     } else {
