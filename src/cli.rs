@@ -21,6 +21,7 @@ use nowblend::{
 };
 use nowblend_field::{Notice, ReferenceTime, Seed};
 use serde::Deserialize;
+use tracing::{info, warn};
 
 /// Rain forecasts for the next minutes to hours from radar: extrapolation, a learned model and a shallow-water core, blended by lead time
 /// and checked against what is physically possible.
@@ -196,16 +197,16 @@ impl Cli {
 fn demonstrate(folder: &Path, seed: Seed) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("making folder `{}`", folder.display()))?;
     let made = demo::run(folder, seed, &mut Lines {})?;
-    eprintln!("{}", made.scene.description);
+    info!("{}", made.scene.description);
     tell(&made.bulletin);
     Ok(())
 }
 
 fn inventory(ingest: &IngestConfig) -> Result<()> {
     let archive = Archive::open(ingest)?;
-    eprintln!("grid: {}", archive.grid());
+    info!("grid: {}", archive.grid());
     if let Some(step) = archive.step() {
-        eprintln!("step: {} min, {} frames", step.minutes(), archive.times().len());
+        info!("step: {} min, {} frames", step.minutes(), archive.times().len());
     }
     for valid_time in archive.times() {
         let Some(rain) = archive.frame(*valid_time)? else { continue };
@@ -294,13 +295,13 @@ impl Output for Lines {
 fn tell(made: &bulletin::Bulletin) {
     tell_notices(&made.notices);
     for file in &made.files {
-        eprintln!("wrote {}", file.display());
+        info!("wrote {}", file.display());
     }
 }
 
 fn tell_notices(notices: &[Notice]) {
     for notice in notices {
-        eprintln!("{notice}");
+        warn!("{notice}");
     }
 }
 

@@ -69,9 +69,11 @@ impl Progress {
             let seconds = self.started.elapsed().as_secs_f64();
             let rate = lines.done as f64 / seconds;
             let left = (self.total - lines.done) as f64 / rate;
-            eprintln!(
+            tracing::info!(
                 "{}: {}/{} ({rate:.2}/s, about {left:.0} s left)",
-                self.label, lines.done, self.total
+                self.label,
+                lines.done,
+                self.total
             );
         }
     }
@@ -87,7 +89,7 @@ impl Progress {
     pub fn finish(&self) {
         match &self.bar {
             Some(bar) => bar.finish_and_clear(),
-            None => eprintln!(
+            None => tracing::info!(
                 "{}: {} done in {:.1} s",
                 self.label,
                 self.total,

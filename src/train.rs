@@ -68,14 +68,14 @@ pub fn run(config: &TrainRunConfig, seed: Seed, fresh: bool) -> Result<PathBuf, 
     let validation = config.validation.iter().map(event).collect::<Result<Vec<_>, _>>()?;
     let progress = Progress::new("training", config.recipe.steps as u64);
     let tell = |told: Told| match told {
-        Told::Remark(words) => eprintln!("{words}"),
+        Told::Remark(words) => tracing::info!("{words}"),
         Told::Step { loss, .. } => {
             progress.message(&format!("loss {loss:.3}"));
             progress.inc(1);
         }
         Told::Score { step, score, best } => {
             let scores: Vec<String> = score.iter().map(|(lead, s)| format!("{lead} min {s:.4}")).collect();
-            eprintln!(
+            tracing::info!(
                 "step {step}: threshold CRPS on validation: {}{}",
                 scores.join(", "),
                 if best { " (best so far, saved)" } else { "" }
