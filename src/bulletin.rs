@@ -61,6 +61,14 @@ pub enum Error {
     /// The forecast cannot be scored.
     #[error(transparent)]
     Verify(#[from] verify::Error),
+    /// What came afterwards cannot judge the forecast.
+    #[error("the truth lies on grid {found}, expected that of the forecast, {expected}")]
+    Truth {
+        /// Its grid.
+        found: String,
+        /// The grid of the forecast.
+        expected: String,
+    },
     /// The folder cannot be made.
     #[error("making folder `{}`: {source}", path.display())]
     Folder {
@@ -78,6 +86,12 @@ pub enum Error {
 /// Those of reading, forecasting and writing; no file is left half-written.
 pub fn make(config: &Config, request: &Request<'_>, also: &mut dyn Output) -> Result<Bulletin, Error> {
     let lead_times = config.forecast.lead_times()?;
+    if let Some(truth) = request.truth.filter(|truth| !truth.grid().agrees(request.archive.grid())) {
+        return Err(Error::Truth {
+            found: truth.grid().to_string(),
+            expected: request.archive.grid().to_string(),
+        });
+    }
     let blend = config.forecast.forecaster.build_blend()?;
     fs::create_dir_all(request.folder).map_err(|source| Error::Folder {
         path: request.folder.to_owned(),

@@ -15,10 +15,23 @@ fn main() -> ExitCode {
     match cli::Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("error: {e:#}");
+            eprintln!("error: {}", in_words(&e));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, each said once.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if words.is_empty() {
+            words = cause;
+        } else if !words.contains(&cause) {
+            words = format!("{words}: {cause}");
+        }
+    }
+    words
 }
 
 /// What is said goes to standard error, `info` and above unless `NOWBLEND_LOG` says otherwise; data alone goes to standard output.

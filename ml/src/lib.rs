@@ -16,4 +16,4 @@ pub use dataset::Event;
 pub use error::Error;
 pub use nowcaster::{NowcastNet, NowcastNetConfig};
 pub use training::{Told, TrainConfig, train};
-pub use weights::Origin;
+pub use weights::{Origin, SHIPPED as SHIPPED_WEIGHTS};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, nowcast_net::RainNet};
 
 /// The weights that the program ships; `weights/MODEL_CARD.md` says what they were made of.
-const SHIPPED: &[u8] = include_bytes!("weights/nowcast_net.safetensors");
+pub const SHIPPED: &[u8] = include_bytes!("weights/nowcast_net.safetensors");
 /// Largest file of weights that is read, bytes.
 const LARGEST: u64 = 64 << 20;
 

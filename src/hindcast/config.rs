@@ -103,11 +103,13 @@ impl HindcastConfig {
         self.lead_min.iter().map(|m| LeadTime::from_minutes(*m)).collect()
     }
 
-    /// Checksum of all that decides what a case adds: everything but the folder and the log, and the content of the checkpoints.
+    /// Checksum of all that decides what a case adds: everything but the folder and the log, and the content of
+    /// the checkpoints and of the shipped weights.
     pub fn fingerprint(&self) -> String {
         let resolved = self.resolved();
         let mut digest = Sha256::new();
         digest.update(resolved.to_string());
+        digest.update(nowblend_ml::SHIPPED_WEIGHTS);
         let mut checkpoints = Vec::new();
         named("checkpoint", &resolved, &mut checkpoints);
         // One that cannot be read is told of when the forecaster is built.

@@ -214,6 +214,28 @@ fn cells_without_a_number_are_not_observed_and_absurd_ones_are_counted() {
 }
 
 #[test]
+fn a_truth_on_another_grid_is_refused_before_the_forecast_is_made() {
+    let folder = radar(|_, _| true);
+    let truth = folder.path().join("truth");
+    fs::create_dir(&truth).unwrap();
+    write_frame(&truth, &Grid::plane(50, 40, 2000.0), 20, &Array2::from_elem((50, 40), 1.0));
+    let said = nowblend(
+        folder.path(),
+        &["forecast", "radar", "--config", "run.toml", "--output", "out", "--truth", "truth"],
+    );
+    said.refuses(&["50 x 40", "60 x 70"]);
+    nothing(folder.path());
+}
+
+#[test]
+fn a_reason_is_said_once() {
+    let folder = radar(|_, _| true);
+    let said = nowblend(folder.path(), &["forecast", "radar", "--config", "nowhere.toml"]);
+    said.refuses(&["nowhere.toml"]);
+    assert_eq!(said.err.matches("No such file").count(), 1, "{}", said.err);
+}
+
+#[test]
 fn an_unknown_key_is_refused_before_anything_is_read() {
     let folder = radar(|_, _| true);
     fs::write(folder.path().join("run.toml"), "[forecast]\nlead_cuont = 2\n").unwrap();
