@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use nowblend_field::{Analysis, LeadTime, Notice, ReferenceTime};
+use nowblend_field::{Analysis, Notice, ReferenceTime};
 
 use crate::{
     config::Config,
@@ -278,7 +278,7 @@ fn shown(config: &Config, case: &CaseTerms, scorecard: &Scorecard) -> Vec<Score>
                     name: name.clone(),
                     unit: (*unit).to_owned(),
                     component: lead.component.clone(),
-                    lead_time: LeadTime::from_seconds(lead.lead_time.seconds()),
+                    lead_time: lead.lead_time,
                     value: row.score,
                     cells: row.cells,
                     best: *best,

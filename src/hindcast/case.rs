@@ -67,8 +67,6 @@ impl Forecasters {
         lead_times: &[LeadTime],
         mut take: impl FnMut(LeadTime, Said),
     ) -> Result<Vec<Notice>, nowblend_field::Error> {
-        // Estimated before anyone runs in parallel, so that no thread waits for itself; whoever needs it meets the error.
-        let _ = analysis.motion();
         let names = self.blend.component_names();
         let mut blend = self.blend.start_parts(analysis, lead_times, self.seed)?;
         let mut references = self
