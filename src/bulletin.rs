@@ -10,7 +10,7 @@ use nowblend_field::{Analysis, Notice, ReferenceTime};
 
 use crate::{
     config::Config,
-    forecast::{self, Closing, Output, ToNetcdf},
+    forecast::{self, Closing, Output, ToFiles},
     ingest::{self, Air, Archive, Newest},
     render::{ReportHead, Score, ToMaps, ToReport, report::Best},
     store::{self, Provenance, write_whole},
@@ -115,14 +115,15 @@ pub fn make(config: &Config, request: &Request<'_>, also: &mut dyn Output) -> Re
 
     let path = |name: &str| request.folder.join(name);
     let title = title(&analysis, request.simulated.is_some());
-    let mut file = ToNetcdf::new(
-        &path("forecast.nc"),
+    let mut written = ToFiles::new(
+        request.folder,
         &config.forecast,
-        analysis.grid(),
-        reference_time,
+        &config.output,
+        &analysis,
         &lead_times,
         provenance.clone(),
     )?;
+    let (stored, mut files) = (written.netcdf(), written.paths());
     let head = head(config, request, &analysis, &blend, &title);
     let newest = analysis.observed().last();
     let mut report = ToReport::new(
@@ -136,12 +137,11 @@ pub fn make(config: &Config, request: &Request<'_>, also: &mut dyn Output) -> Re
     let mut maps = ToMaps::new(request.folder, &config.maps, analysis.grid(), reference_time, &source)?;
 
     let seed = config.forecast.seed;
-    let mut outputs: [&mut dyn Output; 4] = [&mut file, &mut report, &mut maps, also];
+    let mut outputs: [&mut dyn Output; 4] = [&mut written, &mut report, &mut maps, also];
     let closing = forecast::run(&blend, &analysis, &lead_times, seed, &config.check, notices, &mut outputs)?;
 
-    file.finish(&closing)?;
-    let mut files = vec![path("forecast.nc")];
-    let (scores, closing) = score(config, request, &path("forecast.nc"), closing)?;
+    written.finish(&closing)?;
+    let (scores, closing) = score(config, request, &stored, closing)?;
     if let Some((scorecard, _)) = &scores {
         write_whole(&path("scores.csv"), scorecard.csv().as_bytes())?;
         files.push(path("scores.csv"));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     check::CheckConfig,
-    forecast::ForecastConfig,
+    forecast::{ForecastConfig, OutputConfig},
     ingest::{AirConfig, IngestConfig},
     render::MapsConfig,
     verify::MetricsConfig,
@@ -28,6 +28,8 @@ pub struct Config {
     pub motion: LucasKanade,
     /// Who forecasts, how far, and what is kept.
     pub forecast: ForecastConfig,
+    /// What is left of the forecast beside its NetCDF file.
+    pub output: OutputConfig,
     /// What the forecast is held against.
     pub check: CheckConfig,
     /// Pictures.

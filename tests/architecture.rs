@@ -13,7 +13,7 @@ const ROOMS: [&str; 14] = [
 /// Libraries, and the only places that may name them.
 const LIBRARIES: [(&str, &[&str]); 7] = [
     ("burn", &["ml/src"]),
-    ("grib", &["src/ingest", "src/demo"]),
+    ("grib", &["src/ingest", "src/demo", "src/store"]),
     ("netcdf_reader", &["src/ingest", "src/store"]),
     ("netcdf_writer", &["src/store", "src/ingest/tests"]),
     ("image", &["src/render"]),

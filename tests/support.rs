@@ -42,6 +42,9 @@ pub fn write_frame(folder: &Path, grid: &Grid, minutes: i64, rain: &Array2<f32>)
         reference_time: valid_time - TimeDelta::minutes(5),
         lead_times: vec![lead_time],
         products: vec![Product::rainfall_rate()],
+        members: 1,
+        thresholds_mm_h: Vec::new(),
+        thresholds_mm: Vec::new(),
         lon_lat: false,
         provenance: Provenance {
             config_toml: String::new(),
@@ -54,7 +57,7 @@ pub fn write_frame(folder: &Path, grid: &Grid, minutes: i64, rain: &Array2<f32>)
         },
     };
     let mut writer = Writer::create(&path, header).unwrap();
-    writer.push(lead_time, "rainfall_rate", rain.view()).unwrap();
+    writer.push(lead_time, "rainfall_rate", 0, rain.view()).unwrap();
     writer.finish().unwrap();
     path
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use ndarray::{Array2, Array3, Array4, ArrayView2, Axis};
+use ndarray::{Array2, Array3, Array4, ArrayView2, ArrayView3, Axis};
 
 use crate::{Error, Grid, LeadTime, Notice, ReferenceTime};
 
@@ -74,10 +74,41 @@ impl Slice {
             .map(|r| r.index_axis(Axis(0), 0))
     }
 
+    /// Number of members; 0 without rain.
+    pub fn members(&self) -> usize {
+        self.rain.as_ref().map_or(0, |r| r.len_of(Axis(0)))
+    }
+
+    /// Probability `[y, x]` that rain is at or above a threshold, mm h⁻¹: the one given, or else the share of members, where there are
+    /// several; NaN where a member is missing.
+    pub fn probability(&self, threshold_mm_h: f64) -> Option<Array2<f32>> {
+        if let Some(plane) = self.exceedance.as_ref().and_then(|e| e.at(threshold_mm_h)) {
+            return Some(plane.to_owned());
+        }
+        let rain = self.rain.as_ref().filter(|_| self.members() > 1)?;
+        Some(share_at_or_above(rain.view(), threshold_mm_h))
+    }
+
     /// The mean over members `[y, x]`, mm h⁻¹.
     pub fn mean(&self) -> Option<Array2<f32>> {
         self.rain.as_ref().and_then(|r| r.mean_axis(Axis(0)))
     }
+}
+
+/// Share `[y, x]` of members `[member, y, x]` that are at or above a threshold of their own unit; NaN where one is missing.
+pub fn share_at_or_above(members: ArrayView3<'_, f32>, threshold: f64) -> Array2<f32> {
+    let (count, ny, nx) = members.dim();
+    let mut share = Array2::zeros((ny, nx));
+    for member in members.outer_iter() {
+        ndarray::Zip::from(&mut share).and(member).par_for_each(|share, value| {
+            if value.is_nan() {
+                *share = f32::NAN;
+            } else {
+                *share += f32::from(f64::from(*value) >= threshold);
+            }
+        });
+    }
+    share.mapv_into(|s| s / count.max(1) as f32)
 }
 
 /// A whole forecast, collected from its slices.
@@ -136,5 +167,16 @@ mod tests {
         assert_eq!(certain.at(5.0).unwrap()[[1, 2]], 1.0);
         assert!(certain.at(5.0).unwrap()[[1, 1]].is_nan());
         assert!(certain.at(2.0).is_none());
+    }
+
+    #[test]
+    fn members_give_a_probability_where_all_of_them_speak() {
+        // At or above 2: one of two; both; one of them missing.
+        let mut slice = Slice::of_rain(LeadTime::from_minutes(5), array![[0.0, 3.0, 9.0]]);
+        assert!(slice.probability(2.0).is_none());
+        slice.rain = Some(array![[[0.0, 3.0, 9.0]], [[2.0, 4.0, f32::NAN]]]);
+        let p = slice.probability(2.0).unwrap();
+        assert_eq!((p[[0, 0]], p[[0, 1]]), (0.5, 1.0));
+        assert!(p[[0, 2]].is_nan());
     }
 }

@@ -4,6 +4,7 @@
 //! arrays are `[member, lead, y, x]`, `[time, y, x]` and `[y, x]` with row 0 in the south; NaN is *not observed* and
 //! 0 is *observed dry*.
 
+mod accumulation;
 pub mod advection;
 mod analysis;
 mod error;
@@ -18,9 +19,10 @@ pub mod storms;
 mod time;
 pub mod units;
 
+pub use accumulation::Accumulation;
 pub use analysis::Analysis;
 pub use error::Error;
-pub use forecast::{Exceedance, Forecast, Slice};
+pub use forecast::{Exceedance, Forecast, Slice, share_at_or_above};
 pub use forecaster::{Forecaster, Notice, NoticeKind, Run, Seed, Slices, Stepper};
 pub use grid::{Axis, Grid};
 pub use motion::Motion;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ndarray::{Array2, Array3, ArrayView2, Axis, Zip};
-use nowblend_field::{Error, Exceedance, Grid, LeadTime, Slice};
+use nowblend_field::{Error, Exceedance, Grid, LeadTime, Slice, share_at_or_above};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -32,8 +32,10 @@ impl Default for Combining {
 
 /// Blends the slices of one lead time under their weights.
 ///
-/// Rain `[1, y, x]` is Σ wᵢ cᵢ Rᵢ / Σ wᵢ cᵢ with each component's member mean Rᵢ; the exceedance probability is the same mean of the
-/// components' probabilities, where a component without probabilities says 1 at or above the threshold and 0 below. The reach
+/// Rain `[member, y, x]` is Σ wᵢ cᵢ Rᵢ / Σ wᵢ cᵢ. The blend has as many members as its largest component; member k is made of each
+/// component's own member k modulo its count, so that a forecast without members takes part in every one. The exceedance probability is the
+/// same mean of the components' probabilities, where a component without probabilities says what share of its members is at or above the
+/// threshold. The reach
 /// cᵢ is 0 where the component is missing and max(2 f - 1, 0.001) elsewhere, f being the share of cells with data in the
 /// square of twice the edge width around the cell: 0 along a straight edge, 1 from one width inwards, with no seam between.
 /// A cell that no component of positive weight covers takes those of weight 0; one that nobody covers is NaN.
@@ -63,30 +65,32 @@ pub fn combine(lead_time: LeadTime, grid: &Grid, said: &[(&Slice, f64)], combini
         if found.is_some() {
             // A tiny floor lets a component without weight speak where all others are silent.
             parts.push(Part {
+                slice,
                 rain,
-                exceedance: slice.exceedance.as_ref(),
                 weight: (*weight as f32).max(1e-9),
             });
         }
     }
     let reach: Vec<Option<Array2<f32>>> = parts.par_iter().map(|p| p.reach(half)).collect();
 
-    let with_rain: Vec<usize> = (0..parts.len()).filter(|k| parts[*k].rain.is_some()).collect();
-    let rain = (!with_rain.is_empty()).then(|| {
-        let fields: Vec<_> = with_rain
+    let members = parts.iter().map(|p| p.slice.members()).max().unwrap_or(0);
+    let mut rain = (members > 0).then(|| Array3::zeros((members, shape.0, shape.1)));
+    for (member, mut plane) in rain.iter_mut().flat_map(|rain| rain.outer_iter_mut()).enumerate() {
+        let fields: Vec<Field<'_>> = parts
             .iter()
-            .filter_map(|k| parts[*k].rain.as_ref().map(|r| (r.view(), parts[*k].weight, reach[*k].as_ref())))
+            .zip(&reach)
+            .filter_map(|(part, reach)| Some((part.member(member)?, part.weight, reach.as_ref())))
             .collect();
         let mut mean = weighted_mean(shape, &fields);
         if combining.keep_distribution && fields.len() > 1 {
             keep_distribution(&mut mean, &fields);
         }
-        mean.insert_axis(Axis(0))
-    });
+        plane.assign(&mean);
+    }
 
     let exceedance = parts
         .iter()
-        .find_map(|p| p.exceedance.map(|e| Arc::clone(&e.thresholds_mm_h)))
+        .find_map(|p| p.slice.exceedance.as_ref().map(|e| Arc::clone(&e.thresholds_mm_h)))
         .map(|thresholds_mm_h| {
             let mut probability = Array3::zeros((thresholds_mm_h.len(), shape.0, shape.1));
             probability
@@ -119,15 +123,16 @@ pub fn combine(lead_time: LeadTime, grid: &Grid, said: &[(&Slice, f64)], combini
 }
 
 struct Part<'a> {
+    slice: &'a Slice,
+    /// The mean of its members.
     rain: Option<Array2<f32>>,
-    exceedance: Option<&'a Exceedance>,
     weight: f32,
 }
 
 impl Part<'_> {
     /// Reach of the component; `None` where it covers every cell.
     fn reach(&self, half: usize) -> Option<Array2<f32>> {
-        let field = match (&self.rain, self.exceedance) {
+        let field = match (&self.rain, &self.slice.exceedance) {
             (Some(rain), _) => rain.view(),
             (None, Some(e)) => e.probability.index_axis(Axis(0), 0),
             (None, None) => return None,
@@ -143,18 +148,16 @@ impl Part<'_> {
         )
     }
 
+    /// Its member that stands for member `k` of the blend.
+    fn member(&self, k: usize) -> Option<ArrayView2<'_, f32>> {
+        let rain = self.slice.rain.as_ref()?;
+        let count = rain.len_of(Axis(0));
+        (count > 0).then(|| rain.index_axis(Axis(0), k % count))
+    }
+
     fn probability(&self, threshold_mm_h: f64) -> Option<Array2<f32>> {
-        if let Some(plane) = self.exceedance.and_then(|e| e.at(threshold_mm_h)) {
-            return Some(plane.to_owned());
-        }
-        let rain = self.rain.as_ref()?;
-        Some(rain.mapv(|r| {
-            if r.is_nan() {
-                f32::NAN
-            } else {
-                f32::from(f64::from(r) >= threshold_mm_h)
-            }
-        }))
+        let given = self.slice.probability(threshold_mm_h);
+        given.or_else(|| self.slice.rain.as_ref().map(|rain| share_at_or_above(rain.view(), threshold_mm_h)))
     }
 }
 
@@ -329,6 +332,17 @@ mod tests {
             .exceedance
             .unwrap();
         assert!((out.probability[[0, 0, 0]] - 0.6).abs() < 1e-6 && (out.probability[[0, 0, 1]] - 0.3).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_forecast_without_members_takes_part_in_every_member() {
+        let grid = Grid::plane(1, 2, 1000.0);
+        let mut ensemble = slice(array![[0.0, 0.0]]);
+        ensemble.rain = Some(array![[[2.0, 0.0]], [[6.0, 4.0]]]);
+        let single = slice(array![[4.0, 0.0]]);
+        let out = combine(LEAD, &grid, &[(&ensemble, 0.5), (&single, 0.5)], Combining::default()).unwrap();
+        // (2 + 4) / 2 and (6 + 4) / 2; (0 + 0) / 2 and (4 + 0) / 2.
+        assert_eq!(out.rain.unwrap(), array![[[3.0, 0.0]], [[5.0, 2.0]]]);
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub use finding::{Finding, Threshold, Tile, Verdict};
 pub use growth::{Change, Growth};
 pub use motion::MotionPlausibility;
 pub use observed::{Moment, Observed};
-pub use positivity::{Positivity, correct};
+pub use positivity::{Corrected, Positivity, correct};
 pub use wet_area::{Extremes, WetArea};
 
 /// Asks one question of a slice.

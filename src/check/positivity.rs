@@ -1,6 +1,6 @@
 //! Rain is a finite number that is not negative, a probability lies between 0 and 1 and falls with the threshold.
 
-use ndarray::Axis;
+use ndarray::{Array2, Axis};
 use nowblend_field::{Exceedance, Notice, NoticeKind, Slice};
 
 use super::{Check, CheckConfig, Evidence, Finding, Threshold, finding::Measure};
@@ -122,6 +122,17 @@ impl Check for Positivity {
     }
 }
 
+/// A slice in which nothing breaks a law.
+#[derive(Debug, Clone)]
+pub struct Corrected {
+    /// The slice.
+    pub slice: Slice,
+    /// Cells `[y, x]` whose rain or probability was mended; `None` where nothing was.
+    pub limited: Option<Array2<bool>>,
+    /// What was mended.
+    pub notices: Vec<Notice>,
+}
+
 /// Mends what breaks a law without doubt, and says so; a sound slice comes back unchanged and without a notice.
 ///
 /// Negative rain becomes none, infinite rain unknown, rain beyond any record the record; probabilities are limited to 0 to 1 and, in
@@ -131,12 +142,17 @@ impl Check for Positivity {
 ///
 /// Order: Chernozhukov, V., I. Fernández-Val and A. Galichon, 2010: Quantile and probability curves without crossing. Econometrica, 78,
 /// 1093-1125, doi:10.3982/ECTA7880 (rearrangement never moves a curve away from the truth).
-pub fn correct(config: &CheckConfig, component: &str, slice: Slice) -> (Slice, Vec<Notice>) {
+pub fn correct(config: &CheckConfig, component: &str, slice: Slice) -> Corrected {
     let limits = Limits::of(config);
     let broken = Broken::count(&slice, limits);
     if broken.all() == 0 {
-        return (slice, Vec::new());
+        return Corrected {
+            slice,
+            limited: None,
+            notices: Vec::new(),
+        };
     }
+    let before = slice.clone();
     let mut slice = slice;
     if let Some(rain) = &mut slice.rain {
         rain.mapv_inplace(|r| {
@@ -152,7 +168,30 @@ pub fn correct(config: &CheckConfig, component: &str, slice: Slice) -> (Slice, V
         put_in_order(exceedance);
     }
     let message = format!("{}: {}", slice.lead_time, broken.in_words());
-    (slice, vec![Notice::new(NoticeKind::Limited, component, message)])
+    Corrected {
+        limited: Some(changed(&before, &slice)),
+        slice,
+        notices: vec![Notice::new(NoticeKind::Limited, component, message)],
+    }
+}
+
+/// Cells `[y, x]` in which two slices of one shape differ.
+fn changed(before: &Slice, after: &Slice) -> Array2<bool> {
+    let probability = |slice: &Slice| slice.exceedance.as_ref().map(|e| e.probability.clone());
+    let fields = [
+        (before.rain.clone(), after.rain.clone()),
+        (probability(before), probability(after)),
+    ];
+    let planes = fields.iter().find_map(|(b, _)| b.as_ref()).map_or((0, 0), |b| (b.dim().1, b.dim().2));
+    let mut limited = Array2::from_elem(planes, false);
+    for (before, after) in fields.iter().filter_map(|(b, a)| Some((b.as_ref()?, a.as_ref()?))) {
+        for (before, after) in before.outer_iter().zip(after.outer_iter()) {
+            for ((cell, b), a) in limited.iter_mut().zip(before).zip(after) {
+                *cell |= b.to_bits() != a.to_bits() && !(b.is_nan() && a.is_nan());
+            }
+        }
+    }
+    limited
 }
 
 /// As `clamp`, which keeps NaN.
@@ -182,7 +221,7 @@ fn put_in_order(exceedance: &mut Exceedance) {
 mod tests {
     use std::sync::Arc;
 
-    use ndarray::{Array2, Array3, array};
+    use ndarray::{Array3, array};
     use nowblend_field::LeadTime;
 
     use super::*;
@@ -241,7 +280,13 @@ mod tests {
         let mut broken = probabilities([0.5, 0.9, 1.5]);
         broken.rain = Some(array![[[-1.0, 2.0], [f32::INFINITY, f32::NAN]]]);
         let config = CheckConfig::default();
-        let (mended, notices) = correct(&config, "blend", broken);
+        let Corrected {
+            slice: mended,
+            limited,
+            notices,
+        } = correct(&config, "blend", broken);
+        // The probability of 1.5 stands in every cell.
+        assert!(limited.unwrap().iter().all(|l| *l));
         assert_eq!(Broken::count(&mended, Limits::of(&config)).all(), 0);
         let rain = mended.rain.unwrap();
         assert_eq!((rain[[0, 0, 0]], rain[[0, 0, 1]]), (0.0, 2.0));
@@ -251,7 +296,7 @@ mod tests {
         assert_eq!(notices.len(), 1);
         assert!(notices[0].message.contains("1 values of negative rain"), "{}", notices[0].message);
 
-        let (_, notices) = correct(&config, "blend", probabilities([0.9, 0.9, 0.1]));
-        assert!(notices.is_empty());
+        let sound = correct(&config, "blend", probabilities([0.9, 0.9, 0.1]));
+        assert!(sound.notices.is_empty() && sound.limited.is_none());
     }
 }

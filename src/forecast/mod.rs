@@ -1,14 +1,17 @@
 //! One forecast from start to end: who forecasts, what comes of it lead by lead, and where it goes.
 
+mod amounts;
 mod config;
 mod forecaster;
+mod output;
 mod run;
-mod to_netcdf;
+mod to_files;
 
 pub use config::ForecastConfig;
 pub use forecaster::{BlendConfig, ForecasterConfig};
+pub use output::{Format, OutputConfig};
 pub use run::{Closing, Component, Lead, Output, run};
-pub use to_netcdf::ToNetcdf;
+pub use to_files::ToFiles;
 
 /// A forecast that cannot be set up, made or kept.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ndarray::Array2;
 use nowblend_field::{Analysis, Forecaster as _, LeadTime, Notice, NoticeKind, Run as _, Seed, Slice, ValidTime};
 
 use super::Error;
@@ -19,6 +20,8 @@ pub struct Lead<'a> {
     pub valid_time: ValidTime,
     /// The blend, with what breaks a law mended.
     pub blend: &'a Slice,
+    /// Cells `[y, x]` that were mended; `None` where none was.
+    pub limited: Option<&'a Array2<bool>>,
     /// The components in order: name, weight after redistribution, and slice if it has one.
     pub components: Vec<Component<'a>>,
     /// What the checks found of the blend and of each component.
@@ -92,8 +95,9 @@ pub fn run(
                 findings.extend(inspector.inspect(name, slice, physics));
             }
         }
-        let (blended, limited) = check::correct(checks, blend.name(), parts.blended);
-        closing.notices.extend(limited);
+        let corrected = check::correct(checks, blend.name(), parts.blended);
+        let (blended, limited) = (corrected.slice, corrected.limited);
+        closing.notices.extend(corrected.notices);
         let trust = std::iter::once(blend.name())
             .chain(names.iter().copied())
             .map(|name| (name, trust_in(name, &findings)))
@@ -102,6 +106,7 @@ pub fn run(
             lead_time,
             valid_time: analysis.reference_time() + lead_time,
             blend: &blended,
+            limited: limited.as_ref(),
             components: names
                 .iter()
                 .zip(&parts.weights)

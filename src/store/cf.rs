@@ -3,20 +3,19 @@
 //! # Source
 //!
 //! Eaton, B. et al., 2023: NetCDF Climate and Forecast (CF) Metadata Conventions, version 1.11: sections 4 (coordinates), 5.6 and
-//! appendix F (grid mappings and `crs_wkt`), 2.6.2 (description of file contents), 8.1 (packed data).
+//! appendix F (grid mappings and `crs_wkt`), 2.6.2 (description of file contents), 3.5 (flags), 6.1 (ensemble members), 7.1 (bounds), 7.3
+//! (cell methods), 8.1 (packed data). CF has no name for a probability of exceedance: names and attributes of those follow IMPROVER
+//! (Roberts, N. et al., 2023, Bull. Amer. Meteor. Soc., 104, E680-E697, doi:10.1175/BAMS-D-21-0273.1), whose tools then read them.
 
-use netcdf_writer::{Error as NcError, NcAttrValue, NcFileBuilder, NcWriteFormat, NcWriteOptions, VariableId};
-use nowblend_field::Grid;
+use nowblend_field::{Grid, LeadTime};
 
 use super::{
     Header, Packing, Product,
-    chunks::{LEVEL, Tiled},
     grid_mapping::GridMapping,
+    layout::{Layout, Value, Values, Variable},
+    product::{Along, LIMITED, MISSING},
     wkt::wkt,
 };
-
-/// Texts beyond this go into strings of variable length, for an attribute of fixed length ends at 64 KiB.
-const LONG_TEXT: usize = 4096;
 
 /// What is known only when the forecast is done.
 pub(super) struct Closing<'a> {
@@ -24,84 +23,128 @@ pub(super) struct Closing<'a> {
     pub(super) findings: Option<&'a str>,
 }
 
-/// The file as the NetCDF library lays it out: all but the values of products and of longitude and latitude.
-pub(super) fn lay_out(header: &Header, closing: &Closing<'_>) -> Result<Vec<u8>, NcError> {
-    let mut file = NcFileBuilder::new();
-    describe(&mut file, header, closing)?;
+const EPOCH: &str = "seconds since 1970-01-01 00:00:00";
+
+/// All that the file says but the planes of its products.
+pub(super) fn lay_out(header: &Header, closing: &Closing<'_>) -> Layout {
     let (ny, nx) = header.grid.shape();
-    let time = file.add_dimension("time", header.lead_times.len() as u64)?;
-    let y = file.add_dimension("y", ny as u64)?;
-    let x = file.add_dimension("x", nx as u64)?;
+    let mut layout = Layout {
+        dimensions: vec![("time".to_owned(), header.lead_times.len()), ("y".to_owned(), ny), ("x".to_owned(), nx)],
+        attributes: describe(header, closing),
+        variables: Vec::new(),
+    };
+    times(&mut layout, header);
+    for (name, values, axis) in [("y", header.grid.y.centres(), "Y"), ("x", header.grid.x.centres(), "X")] {
+        let variable = Variable::new(name, &[name], Values::F64(values));
+        layout.variables.push(variable.texts(&coordinate(&header.grid, axis)));
+    }
+    layout.variables.push(map(&header.grid));
+    if header.holds_lon_lat() {
+        for (name, standard_name, units) in [("lon", "longitude", "degrees_east"), ("lat", "latitude", "degrees_north")] {
+            let variable = Variable::new(name, &["y", "x"], Values::Planes(super::layout::Element::F64));
+            layout.variables.push(variable.texts(&[("standard_name", standard_name), ("units", units)]));
+        }
+    }
+    layers(&mut layout, header);
+    for product in &header.products {
+        let variable = product_variable(product, header);
+        layout.variables.push(variable);
+    }
+    layout
+}
 
-    let lead_s: Vec<i64> = header.lead_times.iter().map(|l| i64::from(l.seconds())).collect();
+/// Valid times, when the forecast started, how far ahead; for amounts once more, with the times at which each begins and ends.
+fn times(layout: &mut Layout, header: &Header) {
     let reference_s = header.reference_time.timestamp();
-    let epoch = "seconds since 1970-01-01 00:00:00";
-
-    let variable = file.add_variable::<i64>("time", &[time])?;
-    file.write_variable(variable, &lead_s.iter().map(|l| reference_s + l).collect::<Vec<_>>())?;
-    let attributes = [
+    let seconds = |leads: &[LeadTime]| leads.iter().map(|l| i64::from(l.seconds())).collect::<Vec<i64>>();
+    let valid = |leads: &[i64]| leads.iter().map(|l| reference_s + l).collect::<Vec<i64>>();
+    let time = [
         ("standard_name", "time"),
         ("long_name", "valid time"),
-        ("units", epoch),
+        ("units", EPOCH),
         ("calendar", "standard"),
         ("units_metadata", "leap_seconds: none"),
         ("axis", "T"),
     ];
-    texts(&mut file, variable, &attributes)?;
+    let period = [("standard_name", "forecast_period"), ("long_name", "lead time"), ("units", "s")];
 
-    for (name, values, axis) in [("y", header.grid.y.centres(), "Y"), ("x", header.grid.x.centres(), "X")] {
-        let variable = file.add_variable::<f64>(name, &[if axis == "Y" { y } else { x }])?;
-        file.write_variable(variable, &values)?;
-        texts(&mut file, variable, &coordinate(&header.grid, axis))?;
-    }
-
-    let variable = file.add_variable::<i64>("forecast_reference_time", &[])?;
-    file.write_variable(variable, &[reference_s])?;
-    let attributes = [
+    let lead_s = seconds(&header.lead_times);
+    layout.variables.push(Variable::new("time", &["time"], Values::I64(valid(&lead_s))).texts(&time));
+    let reference = Variable::new("forecast_reference_time", &[], Values::I64(vec![reference_s])).texts(&[
         ("standard_name", "forecast_reference_time"),
         ("long_name", "time of the newest observation"),
-        ("units", epoch),
+        ("units", EPOCH),
         ("calendar", "standard"),
         ("units_metadata", "leap_seconds: none"),
-    ];
-    texts(&mut file, variable, &attributes)?;
+    ]);
+    layout.variables.push(reference);
+    layout.variables.push(Variable::new("forecast_period", &["time"], Values::I64(lead_s)).texts(&period));
 
-    let variable = file.add_variable::<i64>("forecast_period", &[time])?;
-    file.write_variable(variable, &lead_s)?;
-    let attributes = [("standard_name", "forecast_period"), ("long_name", "lead time"), ("units", "s")];
-    texts(&mut file, variable, &attributes)?;
-
-    map(&mut file, header)?;
-    if header.holds_lon_lat() {
-        for (name, units) in [("lon", "degrees_east"), ("lat", "degrees_north")] {
-            let variable = file.add_variable::<f64>(name, &[y, x])?;
-            tiled(&mut file, variable, 0, header)?;
-            file.set_variable_fill_value(variable, f64::NAN)?;
-            let standard_name = if name == "lon" { "longitude" } else { "latitude" };
-            texts(&mut file, variable, &[("standard_name", standard_name), ("units", units)])?;
+    let windows = header.windows_min();
+    if !windows.is_empty() {
+        layout.dimensions.push(("bounds".to_owned(), 2));
+    }
+    for window in windows {
+        let lead_s = seconds(&header.amount_leads(window));
+        let (time_name, period_name) = (time_of(Some(window)), period_of(Some(window)));
+        let bounds: Vec<i64> = lead_s.iter().flat_map(|l| [l - 60 * i64::from(window), *l]).collect();
+        layout.dimensions.push((time_name.clone(), lead_s.len()));
+        for (name, values, bounds, words) in [
+            (&time_name, valid(&lead_s), valid(&bounds), time.as_slice()),
+            (&period_name, lead_s, bounds, period.as_slice()),
+        ] {
+            let bounds_name = format!("{name}_bounds");
+            let variable = Variable::new(name, &[&time_name], Values::I64(values)).texts(words);
+            layout.variables.push(variable.texts(&[("bounds", &bounds_name)]));
+            layout.variables.push(Variable::new(&bounds_name, &[&time_name, "bounds"], Values::I64(bounds)));
         }
     }
-    for product in &header.products {
-        let variable = match product.packing {
-            Packing::Float => file.add_variable::<f32>(&product.name, &[time, y, x])?,
-            Packing::Steps { .. } => file.add_variable::<u16>(&product.name, &[time, y, x])?,
-        };
-        tiled(&mut file, variable, 1, header)?;
-        describe_product(&mut file, variable, product, header)?;
-    }
-    let format = NcWriteOptions {
-        format: NcWriteFormat::Nc4,
-    };
-    file.to_vec(format).map(|(_, bytes)| bytes)
 }
 
-fn tiled(file: &mut NcFileBuilder, variable: VariableId, leading: usize, header: &Header) -> Result<(), NcError> {
-    file.set_variable_chunking(variable, Tiled::tile_shape(leading, header.grid.shape()))?;
-    file.set_variable_deflate(variable, Some(LEVEL), true)
+/// Numbers of the members and the thresholds of rates and amounts, where products have them.
+fn layers(layout: &mut Layout, header: &Header) {
+    let has = |along: Along, amount: bool| header.products.iter().any(|p| p.along == along && p.window_min.is_some() == amount);
+    if has(Along::Members, false) {
+        let numbers: Vec<i32> = (0..header.members as i32).collect();
+        layout.dimensions.push(("realization".to_owned(), numbers.len()));
+        let variable = Variable::new("realization", &["realization"], Values::I32(numbers));
+        let words = [("standard_name", "realization"), ("long_name", "number of the member"), ("units", "1")];
+        layout.variables.push(variable.texts(&words));
+    }
+    for (amount, values, standard_name, units) in [
+        (false, &header.thresholds_mm_h, "rainfall_rate", "mm h-1"),
+        (true, &header.thresholds_mm, "thickness_of_rainfall_amount", "mm"),
+    ] {
+        if has(Along::Thresholds, amount) {
+            let name = threshold_of(amount);
+            layout.dimensions.push((name.to_owned(), values.len()));
+            let variable = Variable::new(name, &[name], Values::F64(values.clone())).texts(&[
+                ("standard_name", standard_name),
+                ("long_name", "threshold, counted as exceeded when reached"),
+                ("units", units),
+                ("spp__relative_to_threshold", "greater_than_or_equal_to"),
+            ]);
+            layout.variables.push(variable);
+        }
+    }
+}
+
+/// Name of the time dimension of a rate or an amount.
+pub(super) fn time_of(window_min: Option<u32>) -> String {
+    window_min.map_or_else(|| "time".to_owned(), |w| format!("time_{w}min"))
+}
+
+fn period_of(window_min: Option<u32>) -> String {
+    window_min.map_or_else(|| "forecast_period".to_owned(), |w| format!("forecast_period_{w}min"))
+}
+
+/// Name of the threshold dimension of rates or amounts.
+pub(super) fn threshold_of(amount: bool) -> &'static str {
+    if amount { "threshold_amount" } else { "threshold" }
 }
 
 /// Global attributes: what the file is and where it comes from.
-fn describe(file: &mut NcFileBuilder, header: &Header, closing: &Closing<'_>) -> Result<(), NcError> {
+fn describe(header: &Header, closing: &Closing<'_>) -> Vec<(String, Value)> {
     let from = &header.provenance;
     let reference_time = header.reference_time.format("%Y-%m-%dT%H:%M:%SZ");
     let history = format!(
@@ -131,62 +174,69 @@ fn describe(file: &mut NcFileBuilder, header: &Header, closing: &Closing<'_>) ->
         ("nowblend_notices", closing.notices.clone()),
         ("nowblend_findings", closing.findings.unwrap_or("[]").to_owned()),
     ];
-    for (name, text) in attributes {
-        let text = text.replace('\0', " ");
-        let value = if text.len() > LONG_TEXT {
-            NcAttrValue::Strings(vec![text])
-        } else {
-            NcAttrValue::Chars(text)
-        };
-        file.add_attribute(name, value)?;
-    }
-    Ok(())
+    attributes.map(|(name, text)| (name.to_owned(), Value::Text(text.replace('\0', " ")))).into()
 }
 
-fn describe_product(file: &mut NcFileBuilder, variable: VariableId, product: &Product, header: &Header) -> Result<(), NcError> {
-    texts(file, variable, &[("long_name", &product.long_name)])?;
-    if let Some(name) = &product.standard_name {
-        texts(file, variable, &[("standard_name", name)])?;
+fn product_variable(product: &Product, header: &Header) -> Variable {
+    let time = time_of(product.window_min);
+    let mut dimensions = Vec::new();
+    match product.along {
+        Along::Nothing => {}
+        Along::Members => dimensions.push("realization"),
+        Along::Thresholds => dimensions.push(threshold_of(product.window_min.is_some())),
     }
-    if let Some(units) = &product.units {
-        texts(file, variable, &[("units", units)])?;
+    dimensions.extend([time.as_str(), "y", "x"]);
+    let mut variable = Variable::new(&product.name, &dimensions, Values::Planes(product.packing.element()));
+    let period = period_of(product.window_min);
+    let mut coordinates = format!("{period} forecast_reference_time");
+    if header.holds_lon_lat() {
+        coordinates.push_str(" lon lat");
     }
-    if let Some(threshold) = product.threshold_mm_h {
-        file.add_variable_attribute(variable, "threshold_mm_h", NcAttrValue::Doubles(vec![threshold]))?;
-    }
-    match product.packing {
-        Packing::Float => file.set_variable_fill_value(variable, f32::NAN)?,
-        Packing::Steps { step } => {
-            file.set_variable_fill_value(variable, u16::MAX)?;
-            file.add_variable_attribute(variable, "scale_factor", NcAttrValue::Floats(vec![step as f32]))?;
-            file.add_variable_attribute(variable, "add_offset", NcAttrValue::Floats(vec![0.0]))?;
+    let words = [
+        ("long_name", Some(product.long_name.as_str())),
+        ("standard_name", product.standard_name.as_deref()),
+        ("units", product.units.as_deref()),
+        ("cell_methods", product.cell_methods.as_deref()),
+        ("grid_mapping", Some("crs")),
+        ("coordinates", Some(&coordinates)),
+    ];
+    for (name, text) in words {
+        if let Some(text) = text {
+            variable = variable.texts(&[(name, text)]);
         }
     }
-    let coordinates = if header.holds_lon_lat() {
-        "forecast_period forecast_reference_time lon lat"
-    } else {
-        "forecast_period forecast_reference_time"
-    };
-    texts(file, variable, &[("grid_mapping", "crs"), ("coordinates", coordinates)])
+    match product.packing {
+        Packing::Float => {
+            let flagged = *product == Product::rainfall_rate() || *product == Product::ensemble_mean();
+            let flags = Product::flags().name;
+            if flagged && header.products.iter().any(|p| p.name == flags) {
+                variable = variable.texts(&[("ancillary_variables", &flags)]);
+            }
+            variable
+        }
+        Packing::Steps { step } => variable
+            .with("scale_factor", Value::Floats(vec![step as f32]))
+            .with("add_offset", Value::Floats(vec![0.0])),
+        Packing::Flags => variable
+            .with("flag_masks", Value::U8s(vec![MISSING, LIMITED]))
+            .texts(&[("flag_meanings", "missing limited")]),
+    }
 }
 
 /// The map projection: well-known text always, for CF parameters alone cannot say every datum.
-fn map(file: &mut NcFileBuilder, header: &Header) -> Result<(), NcError> {
-    let projection = &header.grid.projection;
-    let variable = file.add_variable::<i32>("crs", &[])?;
-    file.write_variable(variable, &[0])?;
-    texts(file, variable, &[("crs_wkt", &wkt(projection)), ("proj4", projection.definition())])?;
-    let Some(mapping) = GridMapping::of(projection) else {
-        return Ok(());
-    };
-    texts(file, variable, &[("grid_mapping_name", mapping.name)])?;
-    for (name, values) in mapping.parameters {
-        file.add_variable_attribute(variable, name, NcAttrValue::Doubles(values))?;
+pub(super) fn map(grid: &Grid) -> Variable {
+    let projection = &grid.projection;
+    let mut variable = Variable::new("crs", &[], Values::I32(vec![0])).texts(&[("crs_wkt", &wkt(projection)), ("proj4", projection.definition())]);
+    if let Some(mapping) = GridMapping::of(projection) {
+        variable = variable.texts(&[("grid_mapping_name", mapping.name)]);
+        for (name, values) in mapping.parameters {
+            variable = variable.with(name, Value::Doubles(values));
+        }
     }
-    Ok(())
+    variable
 }
 
-fn coordinate(grid: &Grid, axis: &'static str) -> [(&'static str, &'static str); 4] {
+pub(super) fn coordinate(grid: &Grid, axis: &'static str) -> [(&'static str, &'static str); 4] {
     let (standard_name, long_name, units) = match (axis, grid.projection.is_geographic()) {
         ("X", true) => ("longitude", "longitude of cell centre", "degrees_east"),
         ("X", false) => ("projection_x_coordinate", "x of cell centre on the map", "m"),
@@ -199,11 +249,4 @@ fn coordinate(grid: &Grid, axis: &'static str) -> [(&'static str, &'static str);
         ("units", units),
         ("axis", axis),
     ]
-}
-
-fn texts(file: &mut NcFileBuilder, variable: VariableId, attributes: &[(&str, &str)]) -> Result<(), NcError> {
-    for (name, text) in attributes {
-        file.add_variable_attribute(variable, *name, NcAttrValue::Chars((*text).to_owned()))?;
-    }
-    Ok(())
 }

@@ -73,24 +73,13 @@ impl Tiled {
     /// Compresses one `[y, x]` plane, little-endian bytes in `plane`, and appends its tiles to the spool.
     pub(super) fn push(&mut self, spool: &mut Spool, index: &[u64], (ny, nx): (usize, usize), plane: &[u8]) -> io::Result<()> {
         debug_assert_eq!(index.len(), self.leading);
-        let (ty, tx) = (ny.min(TILE), nx.min(TILE));
-        let origins: Vec<(usize, usize)> = (0..ny).step_by(ty).flat_map(|y| (0..nx).step_by(tx).map(move |x| (y, x))).collect();
         let size = self.element_size;
+        let origins = origins((ny, nx));
         let packed: Vec<Option<Vec<u8>>> = origins
             .par_iter()
-            .map(|&(y0, x0)| {
-                let mut tile = self.fill.repeat(ty * tx);
-                for y in y0..ny.min(y0 + ty) {
-                    let width = (nx - x0).min(tx) * size;
-                    let from = (y * nx + x0) * size;
-                    let to = (y - y0) * tx * size;
-                    tile[to..to + width].copy_from_slice(&plane[from..from + width]);
-                }
-                // A tile of nothing but missing values needs no place: readers fill it in.
-                if tile.chunks_exact(size).all(|element| element == self.fill) {
-                    return Ok(None);
-                }
-                deflate(&shuffle(&tile, size)).map(Some)
+            .map(|origin| {
+                let tile = cut(plane, (ny, nx), *origin, &self.fill);
+                tile.map(|tile| deflate(&shuffle(&tile, size))).transpose()
             })
             .collect::<io::Result<_>>()?;
         for ((y, x), bytes) in origins.into_iter().zip(packed) {
@@ -103,6 +92,28 @@ impl Tiled {
         }
         Ok(())
     }
+}
+
+/// First row and column of each tile of a plane.
+pub(super) fn origins((ny, nx): (usize, usize)) -> Vec<(usize, usize)> {
+    let across = (0..nx).step_by(TILE);
+    (0..ny).step_by(TILE).flat_map(|y| across.clone().map(move |x| (y, x))).collect()
+}
+
+/// One tile of a plane, as large as all others and filled up beyond the edge. `None` for one of nothing but missing values, which needs no
+/// place: readers fill it in.
+pub(super) fn cut(plane: &[u8], (ny, nx): (usize, usize), (y0, x0): (usize, usize), fill: &[u8]) -> Option<Vec<u8>> {
+    let (ty, tx) = (ny.min(TILE), nx.min(TILE));
+    let size = fill.len();
+    let mut tile = fill.repeat(ty * tx);
+    for y in y0..ny.min(y0 + ty) {
+        let width = (nx - x0).min(tx) * size;
+        let from = (y * nx + x0) * size;
+        let to = (y - y0) * tx * size;
+        tile[to..to + width].copy_from_slice(&plane[from..from + width]);
+    }
+    let nothing = tile.chunks_exact(size).all(|element| element == fill);
+    (!nothing).then_some(tile)
 }
 
 /// Compressed tiles waiting in an unnamed file, which vanishes with the process.

@@ -48,6 +48,16 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// A member or threshold is asked for that the product does not have.
+    #[error("product `{name}` has {count} fields at each time, asked for number {found} from 0")]
+    UnknownLayer {
+        /// The product.
+        name: String,
+        /// The number asked for.
+        found: usize,
+        /// How many there are.
+        count: usize,
+    },
     /// A lead time is asked for that the file does not hold.
     #[error("lead time {lead_time} is not among the {count} of the forecast")]
     UnknownLeadTime {
@@ -75,6 +85,16 @@ pub enum Error {
         found: (usize, usize),
         /// The shape of the grid.
         expected: (usize, usize),
+    },
+    /// A format cannot say what the forecast is.
+    #[error("{format} cannot hold {found}, expected {expected}\nhint: leave {format} out of `also` under [output]")]
+    Unsupported {
+        /// The format.
+        format: &'static str,
+        /// What the forecast has.
+        found: String,
+        /// What the format can hold.
+        expected: &'static str,
     },
     /// The forecast has no lead time, or they do not increase.
     #[error("a stored forecast needs lead times that are positive and increasing")]

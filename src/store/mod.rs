@@ -2,22 +2,34 @@
 //!
 //! A file is there whole or not at all: everything is written aside in the same folder and renamed at the end.
 
+mod aside_folder;
 mod cf;
 mod chunks;
 mod error;
+mod geokeys;
+mod geotiff;
+mod grib2;
 mod grid_mapping;
+mod layout;
+mod netcdf;
 mod product;
 mod provenance;
 mod reader;
+mod sink;
+mod target;
 mod whole;
 mod wkt;
 mod writer;
+mod zarr;
 
 pub use error::Error;
-pub use product::{Packing, Product};
+pub use geotiff::Geotiff;
+pub use grib2::Grib2;
+pub use product::{Along, LIMITED, MISSING, Packing, Product};
 pub use provenance::{Input, Provenance};
-pub use reader::{StoredForecast, read};
+pub use reader::{StoredForecast, StoredProduct, read};
 pub use whole::{Aside, write_whole};
+pub use target::Target;
 pub use writer::{Header, Writer};
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What a stored forecast holds: rain, one component's rain, a probability, a diagnostic; each a plain `[time, y, x]` variable.
 
+use super::layout::Element;
+
 /// How numbers lie in the file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Packing {
@@ -10,6 +12,29 @@ pub enum Packing {
         /// Distance between neighbouring values, in the product's unit.
         step: f64,
     },
+    /// As bits of a byte; 255 is missing.
+    Flags,
+}
+
+impl Packing {
+    pub(super) fn element(self) -> Element {
+        match self {
+            Self::Float => Element::F32,
+            Self::Steps { .. } => Element::U16,
+            Self::Flags => Element::U8,
+        }
+    }
+}
+
+/// What a product has a field for at each time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Along {
+    /// One field.
+    Nothing,
+    /// One for each member: dimension `realization`.
+    Members,
+    /// One for each threshold: dimension `threshold`.
+    Thresholds,
 }
 
 /// One variable of a stored forecast.
@@ -23,11 +48,20 @@ pub struct Product {
     pub standard_name: Option<String>,
     /// Unit in UDUNITS notation; `None` if not known.
     pub units: Option<String>,
-    /// The threshold of a probability, mm/h.
-    pub threshold_mm_h: Option<f64>,
+    /// What one value stands for in time and among members.
+    pub cell_methods: Option<String>,
+    /// What it has a field for at each time.
+    pub along: Along,
+    /// Minutes over which rain is added up; `None` for a rate at its time.
+    pub window_min: Option<u32>,
     /// How numbers lie in the file.
     pub packing: Packing,
 }
+
+/// Bits of the flag of [`Product::flags`]: nobody knows.
+pub const MISSING: u8 = 1;
+/// A value that cannot be was limited.
+pub const LIMITED: u8 = 2;
 
 impl Product {
     /// The best rain: `rainfall_rate`, mm/h.
@@ -37,8 +71,28 @@ impl Product {
             long_name: "rainfall rate, blend of all components".to_owned(),
             standard_name: Some("rainfall_rate".to_owned()),
             units: Some("mm h-1".to_owned()),
-            threshold_mm_h: None,
+            cell_methods: Some("time: point".to_owned()),
+            along: Along::Nothing,
+            window_min: None,
             packing: Packing::Float,
+        }
+    }
+
+    /// The best rain of an ensemble, the mean of its members: `rainfall_rate`, mm/h.
+    pub fn ensemble_mean() -> Self {
+        Self {
+            cell_methods: Some("time: point realization: mean".to_owned()),
+            ..Self::rainfall_rate()
+        }
+    }
+
+    /// The members of the best rain: `rainfall_rate_ensemble`, mm/h.
+    pub fn members() -> Self {
+        Self {
+            name: "rainfall_rate_ensemble".to_owned(),
+            long_name: "rainfall rate, members of the blend".to_owned(),
+            along: Along::Members,
+            ..Self::rainfall_rate()
         }
     }
 
@@ -51,18 +105,54 @@ impl Product {
         }
     }
 
-    /// Probability that rain is at or above a threshold: `probability_of_rainfall_rate_above_0p5_mm_h`.
+    /// Probabilities that rain is at or above the thresholds: `probability_of_rainfall_rate_above_threshold`.
     ///
     /// Packed in steps of 0.0001: finer than any ensemble or network knows, and a fifth of the size of f32.
-    pub fn probability(threshold_mm_h: f64) -> Self {
-        let number = threshold_mm_h.to_string().replace('.', "p").replace('-', "minus");
+    pub fn probability() -> Self {
         Self {
-            name: format!("probability_of_rainfall_rate_above_{number}_mm_h"),
-            long_name: format!("probability that the rainfall rate is at or above {threshold_mm_h} mm h-1"),
+            name: "probability_of_rainfall_rate_above_threshold".to_owned(),
+            long_name: "probability that the rainfall rate is at or above the threshold".to_owned(),
             standard_name: None,
             units: Some("1".to_owned()),
-            threshold_mm_h: Some(threshold_mm_h),
+            along: Along::Thresholds,
             packing: Packing::Steps { step: 1e-4 },
+            ..Self::rainfall_rate()
+        }
+    }
+
+    /// The best rain added up over the minutes before each multiple of them: `rainfall_amount_60min`, mm.
+    pub fn amount(window_min: u32) -> Self {
+        Self {
+            name: format!("rainfall_amount_{window_min}min"),
+            long_name: format!("rainfall amount of {window_min} min"),
+            standard_name: Some("thickness_of_rainfall_amount".to_owned()),
+            units: Some("mm".to_owned()),
+            cell_methods: Some("time: sum".to_owned()),
+            window_min: Some(window_min),
+            ..Self::rainfall_rate()
+        }
+    }
+
+    /// Probabilities that such an amount is at or above the thresholds: `probability_of_rainfall_amount_60min_above_threshold`.
+    pub fn amount_probability(window_min: u32) -> Self {
+        Self {
+            name: format!("probability_of_rainfall_amount_{window_min}min_above_threshold"),
+            long_name: format!("probability that the rainfall amount of {window_min} min is at or above the threshold"),
+            cell_methods: Some("time: sum".to_owned()),
+            window_min: Some(window_min),
+            ..Self::probability()
+        }
+    }
+
+    /// What is wrong with a value of the best rain: `rainfall_rate_flag`, bits [`MISSING`] and [`LIMITED`].
+    pub fn flags() -> Self {
+        Self {
+            name: "rainfall_rate_flag".to_owned(),
+            long_name: "what is wrong with the rainfall rate".to_owned(),
+            standard_name: Some("quality_flag".to_owned()),
+            units: None,
+            packing: Packing::Flags,
+            ..Self::rainfall_rate()
         }
     }
 
@@ -73,8 +163,7 @@ impl Product {
             long_name: name.replace('_', " "),
             standard_name: None,
             units: unit_of(name).map(str::to_owned),
-            threshold_mm_h: None,
-            packing: Packing::Float,
+            ..Self::rainfall_rate()
         }
     }
 }
@@ -109,9 +198,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_carry_thresholds_and_units() {
-        assert_eq!(Product::probability(0.5).name, "probability_of_rainfall_rate_above_0p5_mm_h");
-        assert_eq!(Product::probability(10.0).name, "probability_of_rainfall_rate_above_10_mm_h");
+    fn names_carry_windows_and_units() {
+        assert_eq!(Product::amount(60).name, "rainfall_amount_60min");
         assert_eq!(Product::rainfall_rate_of("nowcast_net").name, "rainfall_rate_nowcast_net");
         let unit = |name| Product::diagnostic(name).units;
         assert_eq!(unit("moisture_flux_divergence_kg_m2_s").as_deref(), Some("kg m-2 s-1"));

@@ -6,11 +6,14 @@ use std::{
 };
 
 use chrono::DateTime;
-use ndarray::{Array2, Ix2};
+use ndarray::{Array2, ArrayD, Ix2};
 use netcdf_reader::{NcFile, NcMetadataMode, NcOpenOptions, NcSliceInfo, NcSliceInfoElem};
 use nowblend_field::{Axis, Grid, LeadTime, Notice, Projection, ReferenceTime, Seed, ValidTime};
 
-use super::{Error, Provenance};
+use super::{
+    Along, Error, Provenance,
+    cf::{threshold_of, time_of},
+};
 
 /// Largest field that is read at once, bytes.
 const MAX_READ_BYTES: usize = 2 << 30;
@@ -31,7 +34,24 @@ pub struct StoredForecast {
     grid: Grid,
     reference_time: ReferenceTime,
     lead_times: Vec<LeadTime>,
-    products: Vec<String>,
+    products: Vec<StoredProduct>,
+    thresholds_mm_h: Vec<f64>,
+    thresholds_mm: Vec<f64>,
+}
+
+/// A variable of a stored forecast.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredProduct {
+    /// Its name.
+    pub name: String,
+    /// What it has a field for at each time.
+    pub along: Along,
+    /// How many fields it has at each time.
+    pub layers: usize,
+    /// Minutes over which rain is added up; `None` for a rate at its time.
+    pub window_min: Option<u32>,
+    /// Lead times of its fields.
+    pub lead_times: Vec<LeadTime>,
 }
 
 impl StoredForecast {
@@ -89,13 +109,44 @@ impl StoredForecast {
             path: path.to_owned(),
             reason: e.to_string(),
         })?;
-        let shape = [lead_times.len(), grid.shape().0, grid.shape().1].map(|n| n as u64);
+        let thresholds = |amount| {
+            let values = file.read_variable::<f64>(threshold_of(amount));
+            values.map_or_else(|_| Vec::new(), |a| a.iter().copied().collect())
+        };
+        let (thresholds_mm_h, thresholds_mm) = (thresholds(false), thresholds(true));
         let products = file
             .variables()
             .map_err(refuse)?
             .iter()
-            .filter(|v| v.shape() == shape)
-            .map(|v| v.name().to_owned())
+            .filter_map(|v| {
+                let dimensions: Vec<(&str, usize)> = v.dimensions().iter().map(|d| (d.name.as_str(), d.size as usize)).collect();
+                let (layers, time) = match dimensions.as_slice() {
+                    [time, ("y", ny), ("x", nx)] if (*ny, *nx) == grid.shape() => (None, time),
+                    [layers, time, ("y", ny), ("x", nx)] if (*ny, *nx) == grid.shape() => (Some(layers), time),
+                    _ => return None,
+                };
+                let window_min = match time.0.strip_prefix("time_").and_then(|rest| rest.strip_suffix("min")) {
+                    Some(window) => Some(window.parse::<u32>().ok().filter(|w| *w > 0)?),
+                    None if time.0 == "time" => None,
+                    None => return None,
+                };
+                let along = match layers {
+                    None => Along::Nothing,
+                    Some(("realization", _)) => Along::Members,
+                    Some((name, _)) if *name == threshold_of(window_min.is_some()) => Along::Thresholds,
+                    Some(_) => return None,
+                };
+                debug_assert_eq!(time.0, time_of(window_min));
+                let ends = |l: &LeadTime| window_min.is_none_or(|w| u64::from(l.seconds()) % (60 * u64::from(w)) == 0);
+                let lead_times: Vec<LeadTime> = lead_times.iter().copied().filter(ends).collect();
+                (lead_times.len() == time.1).then(|| StoredProduct {
+                    name: v.name().to_owned(),
+                    along,
+                    layers: layers.map_or(1, |(_, count)| *count),
+                    window_min,
+                    lead_times,
+                })
+            })
             .collect();
         Ok(Self {
             path: path.to_owned(),
@@ -104,6 +155,8 @@ impl StoredForecast {
             reference_time,
             lead_times,
             products,
+            thresholds_mm_h,
+            thresholds_mm,
         })
     }
 
@@ -127,45 +180,93 @@ impl StoredForecast {
         self.lead_times.iter().map(|l| self.reference_time + *l).collect()
     }
 
-    /// Names of the products.
-    pub fn products(&self) -> &[String] {
+    /// The products.
+    pub fn products(&self) -> &[StoredProduct] {
         &self.products
     }
 
-    /// One product `[y, x]` at one lead time, unpacked; NaN where it is missing.
+    /// Thresholds of the probabilities of rates, mm h⁻¹, ascending; none where there are no such probabilities.
+    pub fn thresholds_mm_h(&self) -> &[f64] {
+        &self.thresholds_mm_h
+    }
+
+    /// Thresholds of the probabilities of amounts, mm, ascending; none where there are no such probabilities.
+    pub fn thresholds_mm(&self) -> &[f64] {
+        &self.thresholds_mm
+    }
+
+    /// The product of a name.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownProduct`], [`Error::UnknownLeadTime`], [`Error::Read`].
-    pub fn field(&self, product: &str, lead_time: LeadTime) -> Result<Array2<f32>, Error> {
-        if !self.products.iter().any(|p| p == product) {
-            return Err(Error::UnknownProduct {
-                name: product.to_owned(),
-                known: self.products.clone(),
-            });
-        }
-        let lead = self.lead_times.iter().position(|l| *l == lead_time).ok_or(Error::UnknownLeadTime {
+    /// [`Error::UnknownProduct`].
+    pub fn product(&self, name: &str) -> Result<&StoredProduct, Error> {
+        self.products.iter().find(|p| p.name == name).ok_or_else(|| Error::UnknownProduct {
+            name: name.to_owned(),
+            known: self.products.iter().map(|p| p.name.clone()).collect(),
+        })
+    }
+
+    /// One field `[y, x]` of a product at one lead time, unpacked, of a member or threshold by its number from 0; NaN where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownProduct`], [`Error::UnknownLayer`], [`Error::UnknownLeadTime`], [`Error::Read`].
+    pub fn field(&self, product: &str, layer: usize, lead_time: LeadTime) -> Result<Array2<f32>, Error> {
+        let stored = self.product(product)?;
+        let lead = stored.lead_times.iter().position(|l| *l == lead_time).ok_or(Error::UnknownLeadTime {
             lead_time,
-            count: self.lead_times.len(),
+            count: stored.lead_times.len(),
         })?;
         let all = || NcSliceInfoElem::Slice {
             start: 0,
             end: u64::MAX,
             step: 1,
         };
-        let selection = NcSliceInfo {
-            selections: vec![NcSliceInfoElem::Index(lead as u64), all(), all()],
-        };
-        let refuse = |reason: String| Error::Read {
+        let plane = self.select(stored, layer, [NcSliceInfoElem::Index(lead as u64), all(), all()])?;
+        plane.into_dimensionality::<Ix2>().map_err(|e| Error::Read {
             path: self.path.clone(),
-            reason: format!("`{product}` at {lead_time}: {reason}"),
+            reason: format!("`{product}` at {lead_time}: {e}"),
+        })
+    }
+
+    /// All lead times of a product in one cell, by its row and column; NaN where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownProduct`], [`Error::UnknownLayer`], [`Error::Read`].
+    pub fn series(&self, product: &str, layer: usize, row: usize, column: usize) -> Result<Vec<f32>, Error> {
+        let stored = self.product(product)?;
+        let all = NcSliceInfoElem::Slice {
+            start: 0,
+            end: u64::MAX,
+            step: 1,
         };
-        let plane = self
+        let place = [row, column].map(|k| NcSliceInfoElem::Index(k as u64));
+        let [row, column] = place;
+        Ok(self.select(stored, layer, [all, row, column])?.into_iter().collect())
+    }
+
+    fn select(&self, stored: &StoredProduct, layer: usize, part: [NcSliceInfoElem; 3]) -> Result<ArrayD<f32>, Error> {
+        if layer >= stored.layers {
+            return Err(Error::UnknownLayer {
+                name: stored.name.clone(),
+                found: layer,
+                count: stored.layers,
+            });
+        }
+        let mut selections = Vec::from(part);
+        if stored.along != Along::Nothing {
+            selections.insert(0, NcSliceInfoElem::Index(layer as u64));
+        }
+        let values = self
             .file
-            .read_variable_slice_unpacked_masked(product, &selection)
-            .map_err(|e| refuse(e.to_string()))?;
-        let plane = plane.mapv(|v| v as f32);
-        plane.into_dimensionality::<Ix2>().map_err(|e| refuse(e.to_string()))
+            .read_variable_slice_unpacked_masked(&stored.name, &NcSliceInfo { selections })
+            .map_err(|e| Error::Read {
+                path: self.path.clone(),
+                reason: format!("`{}`: {e}", stored.name),
+            })?;
+        Ok(values.mapv(|v| v as f32))
     }
 
     /// A global attribute, if there is one of that name and it is a text.

@@ -13,6 +13,9 @@ fn header(grid: Grid, products: Vec<Product>) -> Header {
         reference_time: Utc.with_ymd_and_hms(2019, 6, 10, 23, 50, 0).unwrap(),
         lead_times: LeadTime::every(LeadTime::from_minutes(5), 3),
         products,
+        members: 2,
+        thresholds_mm_h: vec![0.5, 2.0],
+        thresholds_mm: vec![5.0],
         lon_lat: true,
         provenance: Provenance {
             config_toml: "[forecast]\nleads = 3\n".to_owned(),
@@ -54,17 +57,18 @@ fn what_was_stored_is_read_back_to_the_bit() {
     let products = vec![
         Product::rainfall_rate(),
         Product::rainfall_rate_of("persistence"),
-        Product::probability(0.5),
+        Product::probability(),
     ];
     let mut writer = Writer::create(&path, header(grid.clone(), products)).unwrap();
     let fields: Vec<_> = (0..3).map(|k| rain(300, 530, k as f32)).collect();
     for (lead, field) in LeadTime::every(FIVE, 3).into_iter().zip(&fields) {
-        writer.push(lead, "rainfall_rate", field.view()).unwrap();
+        writer.push(lead, "rainfall_rate", 0, field.view()).unwrap();
     }
     writer
         .push(
             FIVE,
-            "probability_of_rainfall_rate_above_0p5_mm_h",
+            "probability_of_rainfall_rate_above_threshold",
+            1,
             fields[0].mapv(|r| (r / 400.0).min(1.0)).view(),
         )
         .unwrap();
@@ -81,11 +85,11 @@ fn what_was_stored_is_read_back_to_the_bit() {
     assert_eq!(stored.valid_times()[1].to_rfc3339(), "2019-06-11T00:00:00+00:00");
     assert_eq!(stored.products().len(), 3);
     for (lead, field) in LeadTime::every(FIVE, 3).into_iter().zip(&fields) {
-        assert!(same(&stored.field("rainfall_rate", lead).unwrap(), field), "{lead}");
+        assert!(same(&stored.field("rainfall_rate", 0, lead).unwrap(), field), "{lead}");
     }
     // Never stored: missing. Packed: within half a step.
-    assert!(stored.field("rainfall_rate_persistence", FIVE).unwrap().iter().all(|r| r.is_nan()));
-    let probability = stored.field("probability_of_rainfall_rate_above_0p5_mm_h", FIVE).unwrap();
+    assert!(stored.field("rainfall_rate_persistence", 0, FIVE).unwrap().iter().all(|r| r.is_nan()));
+    let probability = stored.field("probability_of_rainfall_rate_above_threshold", 1, FIVE).unwrap();
     for (p, r) in probability.iter().zip(&fields[0]) {
         assert!((p.is_nan() && r.is_nan()) || (p - (r / 400.0).min(1.0)).abs() < 5.1e-5, "{p} {r}");
     }
@@ -108,7 +112,7 @@ fn other_readers_find_the_names_that_cf_asks_for() {
     };
     let grid = Grid::new(axis(40.0, 4), axis(-100.0, 5), Projection::lon_lat()).unwrap();
     let mut writer = Writer::create(&path, header(grid, vec![Product::rainfall_rate()])).unwrap();
-    writer.push(FIVE, "rainfall_rate", rain(4, 5, 0.0).view()).unwrap();
+    writer.push(FIVE, "rainfall_rate", 0, rain(4, 5, 0.0).view()).unwrap();
     writer.finish().unwrap();
 
     let file = NcFile::open(&path).unwrap();
@@ -153,11 +157,11 @@ fn equal_forecasts_are_equal_files_whatever_the_order_of_their_products() {
         let names = ["rainfall_rate", "rainfall_rate_persistence"];
         for k in order {
             let field = rain(4, 5, k as f32).mapv(|r| if r.is_nan() { nan } else { r });
-            writer.push(FIVE, names[k], field.view()).unwrap();
+            writer.push(FIVE, names[k], 0, field.view()).unwrap();
         }
         writer.finish().unwrap();
         let stored = read(&path).unwrap();
-        names.map(|n| stored.field(n, FIVE).unwrap().mapv(f32::to_bits))
+        names.map(|n| stored.field(n, 0, FIVE).unwrap().mapv(f32::to_bits))
     };
     assert_eq!(write("a.nc", [0, 1], f32::NAN), write("b.nc", [1, 0], -f32::NAN));
 }
@@ -170,16 +174,16 @@ fn what_does_not_fit_is_refused_by_name() {
     let create = |path: &std::path::Path, products| Writer::create(path, header(grid.clone(), products));
     let mut writer = create(&path, vec![Product::rainfall_rate()]).unwrap();
     let field = array![[0.0_f32, 1.0, 2.0], [3.0, 4.0, 5.0]];
-    assert!(matches!(writer.push(FIVE, "snow", field.view()), Err(Error::UnknownProduct { .. })));
+    assert!(matches!(writer.push(FIVE, "snow", 0, field.view()), Err(Error::UnknownProduct { .. })));
     let late = LeadTime::from_minutes(60);
     assert!(matches!(
-        writer.push(late, "rainfall_rate", field.view()),
+        writer.push(late, "rainfall_rate", 0, field.view()),
         Err(Error::UnknownLeadTime { .. })
     ));
-    assert!(matches!(writer.push(FIVE, "rainfall_rate", field.t()), Err(Error::Shape { .. })));
-    writer.push(FIVE, "rainfall_rate", field.view()).unwrap();
+    assert!(matches!(writer.push(FIVE, "rainfall_rate", 0, field.t()), Err(Error::Shape { .. })));
+    writer.push(FIVE, "rainfall_rate", 0, field.view()).unwrap();
     assert!(matches!(
-        writer.push(FIVE, "rainfall_rate", field.view()),
+        writer.push(FIVE, "rainfall_rate", 0, field.view()),
         Err(Error::WrittenTwice { .. })
     ));
     drop(writer);
@@ -200,13 +204,13 @@ fn damaged_and_foreign_files_are_refused_with_their_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("forecast.nc");
     let mut writer = Writer::create(&path, header(Grid::plane(40, 50, 1000.0), vec![Product::rainfall_rate()])).unwrap();
-    writer.push(FIVE, "rainfall_rate", rain(40, 50, 0.0).view()).unwrap();
+    writer.push(FIVE, "rainfall_rate", 0, rain(40, 50, 0.0).view()).unwrap();
     writer.finish().unwrap();
     let whole = std::fs::read(&path).unwrap();
     let other = folder.path().join("damaged.nc");
     for length in [0, 7, 100, 3000, whole.len() / 2, whole.len() - 100] {
         std::fs::write(&other, &whole[..length]).unwrap();
-        let result = read(&other).and_then(|f| f.field("rainfall_rate", FIVE));
+        let result = read(&other).and_then(|f| f.field("rainfall_rate", 0, FIVE));
         let message = result.expect_err("a part of a file must not read as a forecast").to_string();
         assert!(message.contains("damaged.nc"), "{message}");
     }

@@ -6,9 +6,13 @@ use ndarray::ArrayView2;
 use nowblend_field::{Grid, LeadTime, Notice, ReferenceTime};
 
 use super::{
-    Aside, Error, Packing, Product, Provenance, cf,
-    chunks::{Spool, Tiled, assemble},
-    whole::{folder, root_of},
+    Error, Packing, Product, Provenance, cf,
+    layout::Layout,
+    netcdf::Netcdf,
+    product::Along,
+    sink::Sink,
+    target::Target,
+    zarr::Zarr,
 };
 
 /// What a stored forecast is, known before its first slice.
@@ -26,6 +30,12 @@ pub struct Header {
     pub lead_times: Vec<LeadTime>,
     /// The variables.
     pub products: Vec<Product>,
+    /// Members of those products that have them.
+    pub members: usize,
+    /// Thresholds of the probabilities of rates, mm/h, ascending.
+    pub thresholds_mm_h: Vec<f64>,
+    /// Thresholds of the probabilities of amounts, mm, ascending.
+    pub thresholds_mm: Vec<f64>,
     /// Whether longitude and latitude of every cell are stored, too (never needed on a geographic grid).
     pub lon_lat: bool,
     /// Where it comes from.
@@ -36,6 +46,26 @@ impl Header {
     pub(super) fn holds_lon_lat(&self) -> bool {
         self.lon_lat && !self.grid.projection.is_geographic()
     }
+
+    /// The windows over which products add rain up, min, ascending.
+    pub(super) fn windows_min(&self) -> BTreeSet<u32> {
+        self.products.iter().filter_map(|p| p.window_min).collect()
+    }
+
+    /// Lead times at which an amount ends: the multiples of its window.
+    pub(super) fn amount_leads(&self, window_min: u32) -> Vec<LeadTime> {
+        self.lead_times.iter().copied().filter(|l| l.seconds() % (60 * window_min) == 0).collect()
+    }
+
+    /// How many fields a product has at each time.
+    pub(super) fn layers(&self, product: &Product) -> usize {
+        match (product.along, product.window_min) {
+            (Along::Nothing, _) => 1,
+            (Along::Members, _) => self.members,
+            (Along::Thresholds, None) => self.thresholds_mm_h.len(),
+            (Along::Thresholds, Some(_)) => self.thresholds_mm.len(),
+        }
+    }
 }
 
 /// A forecast being written; dropped before [`Writer::finish`] it leaves nothing.
@@ -43,20 +73,31 @@ impl Header {
 pub struct Writer {
     header: Header,
     findings: Option<String>,
-    aside: Aside,
-    spool: Spool,
-    /// One for each product, then longitude and latitude if stored.
-    variables: Vec<Tiled>,
-    written: BTreeSet<(usize, usize)>,
+    sink: Box<dyn Sink>,
+    /// Product, layer and lead time.
+    written: BTreeSet<(usize, usize, usize)>,
 }
 
 impl Writer {
-    /// Starts a forecast that will be called `path`; an unwritable place is found here, before anything is computed.
+    /// Starts a NetCDF file that will be called `path`; an unwritable place is found here, before anything is computed.
     ///
     /// # Errors
     ///
     /// [`Error::Write`], [`Error::LeadTimes`], [`Error::DuplicateProduct`], [`Error::Layout`].
     pub fn create(path: &Path, header: Header) -> Result<Self, Error> {
+        Self::start(header, |layout| Ok(Box::new(Netcdf::create(path, layout)?)))
+    }
+
+    /// Starts a Zarr folder that will be called `path`, with the same variables and attributes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::create`].
+    pub fn create_zarr(path: &Path, header: Header) -> Result<Self, Error> {
+        Self::start(header, |layout| Ok(Box::new(Zarr::create(path, layout)?)))
+    }
+
+    fn start(header: Header, sink: impl FnOnce(&Layout) -> Result<Box<dyn Sink>, Error>) -> Result<Self, Error> {
         let increasing = header.lead_times.windows(2).all(|pair| pair[0] < pair[1]);
         if header.lead_times.first().is_none_or(|first| first.seconds() == 0) || !increasing {
             return Err(Error::LeadTimes);
@@ -67,37 +108,26 @@ impl Writer {
                 name: product.name.clone(),
             });
         }
-        let aside = Aside::create(path)?;
-        let file = tempfile::tempfile_in(folder(path)).map_err(|e| Error::write(path, root_of(e)))?;
-        let variables = header
-            .products
-            .iter()
-            .map(|product| match product.packing {
-                Packing::Float => Tiled::new(&product.name, 1, f32::NAN.to_le_bytes().to_vec()),
-                Packing::Steps { .. } => Tiled::new(&product.name, 1, u16::MAX.to_le_bytes().to_vec()),
-            })
-            .collect();
         let mut writer = Self {
+            sink: sink(&lay_out(&header, None))?,
             header,
             findings: None,
-            aside,
-            spool: Spool::new(file),
-            variables,
             written: BTreeSet::new(),
         };
-        writer.lay_out()?;
         if writer.header.holds_lon_lat() {
             writer.push_lon_lat()?;
         }
         Ok(writer)
     }
 
-    /// Stores one product `[y, x]` of one lead time; what is never stored reads as missing.
+    /// Stores one field `[y, x]` of a product at one lead time, of a member or threshold by its number from 0, 0 for a product that has
+    /// neither; what is never stored reads as missing.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownProduct`], [`Error::UnknownLeadTime`], [`Error::WrittenTwice`], [`Error::Shape`], [`Error::Write`].
-    pub fn push(&mut self, lead_time: LeadTime, product: &str, field: ArrayView2<'_, f32>) -> Result<(), Error> {
+    /// [`Error::UnknownProduct`], [`Error::UnknownLayer`], [`Error::UnknownLeadTime`], [`Error::WrittenTwice`], [`Error::Shape`],
+    /// [`Error::Write`].
+    pub fn push(&mut self, lead_time: LeadTime, product: &str, layer: usize, field: ArrayView2<'_, f32>) -> Result<(), Error> {
         let products = &self.header.products;
         let index = products
             .iter()
@@ -106,7 +136,18 @@ impl Writer {
                 name: product.to_owned(),
                 known: products.iter().map(|p| p.name.clone()).collect(),
             })?;
-        let leads = &self.header.lead_times;
+        let announced = &products[index];
+        let layers = self.header.layers(announced);
+        if layer >= layers {
+            return Err(Error::UnknownLayer {
+                name: product.to_owned(),
+                found: layer,
+                count: layers,
+            });
+        }
+        let leads = announced
+            .window_min
+            .map_or_else(|| self.header.lead_times.clone(), |w| self.header.amount_leads(w));
         let lead = leads.iter().position(|l| *l == lead_time).ok_or(Error::UnknownLeadTime {
             lead_time,
             count: leads.len(),
@@ -120,16 +161,17 @@ impl Writer {
                 expected: shape,
             });
         }
-        if !self.written.insert((index, lead)) {
+        if !self.written.insert((index, layer, lead)) {
             return Err(Error::WrittenTwice {
                 name: product.to_owned(),
                 lead_time,
             });
         }
-        let bytes = pack(field, products[index].packing);
-        self.variables[index]
-            .push(&mut self.spool, &[lead as u64], shape, &bytes)
-            .map_err(|e| Error::write(self.aside.path(), e))
+        let mut place = vec![lead as u64];
+        if announced.along != Along::Nothing {
+            place.insert(0, layer as u64);
+        }
+        self.sink.plane(product, &place, &pack(field, announced.packing))
     }
 
     /// Replaces the notices of the header, which are complete only when the last slice is made.
@@ -142,28 +184,13 @@ impl Writer {
         self.findings = Some(json);
     }
 
-    /// Puts the file together and gives it its name.
+    /// Puts everything together and gives it its name.
     ///
     /// # Errors
     ///
     /// [`Error::Layout`], [`Error::Write`]; then nothing is left.
-    pub fn finish(mut self) -> Result<(), Error> {
-        let head = self.lay_out()?;
-        let shape = self.header.grid.shape();
-        assemble(head, &mut self.variables, self.spool, shape, self.aside.file()).map_err(|e| Error::write(self.aside.path(), e))?;
-        self.aside.commit()
-    }
-
-    fn lay_out(&self) -> Result<Vec<u8>, Error> {
-        let notices = serde_json::to_string(&self.header.provenance.notices).expect("notices are always JSON");
-        let closing = cf::Closing {
-            notices,
-            findings: self.findings.as_deref(),
-        };
-        cf::lay_out(&self.header, &closing).map_err(|e| Error::Layout {
-            path: self.aside.path().to_owned(),
-            reason: e.to_string(),
-        })
+    pub fn finish(self) -> Result<(), Error> {
+        self.sink.finish(&lay_out(&self.header, self.findings.as_deref()))
     }
 
     /// Longitude and latitude of every cell; NaN where the map has none.
@@ -178,15 +205,26 @@ impl Writer {
                 lat.extend(place.1.to_le_bytes());
             }
         }
-        for (name, plane) in [("lon", lon), ("lat", lat)] {
-            let mut variable = Tiled::new(name, 0, f64::NAN.to_le_bytes().to_vec());
-            variable
-                .push(&mut self.spool, &[], (ny, nx), &plane)
-                .map_err(|e| Error::write(self.aside.path(), e))?;
-            self.variables.push(variable);
-        }
-        Ok(())
+        self.sink.plane("lon", &[], &lon)?;
+        self.sink.plane("lat", &[], &lat)
     }
+}
+
+impl Target for Writer {
+    fn take(&mut self, lead_time: LeadTime, product: &Product, layer: usize, field: ArrayView2<'_, f32>) -> Result<(), Error> {
+        self.push(lead_time, &product.name, layer, field)
+    }
+
+    fn finish(mut self: Box<Self>, notices: Vec<Notice>, findings: String) -> Result<(), Error> {
+        self.header.provenance.notices = notices;
+        self.findings = Some(findings);
+        Self::finish(*self)
+    }
+}
+
+fn lay_out(header: &Header, findings: Option<&str>) -> Layout {
+    let notices = serde_json::to_string(&header.provenance.notices).expect("notices are always JSON");
+    cf::lay_out(header, &cf::Closing { notices, findings })
 }
 
 fn pack(field: ArrayView2<'_, f32>, packing: Packing) -> Vec<u8> {
@@ -207,5 +245,6 @@ fn pack(field: ArrayView2<'_, f32>, packing: Packing) -> Vec<u8> {
                 steps.to_le_bytes()
             })
             .collect(),
+        Packing::Flags => field.iter().map(|v| *v as u8).collect(),
     }
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     ingest::Archive,
-    store::{Product, StoredForecast},
+    store::{Along, Product, StoredForecast},
 };
 
 /// Name of the best rain of a stored forecast in tables.
@@ -37,7 +37,7 @@ pub fn stored(forecast: &StoredForecast, event: &str, archive: &Archive, config:
         let Some(rain) = archive.frame(frame)? else { continue };
         let observed = Observed::new(&rain, &mask, archive.grid().cell_size_m());
         for (component, product) in rain_products(forecast) {
-            let mut slice = Slice::of_rain(lead_time, forecast.field(&product, lead_time)?);
+            let mut slice = Slice::of_rain(lead_time, forecast.field(&product, 0, lead_time)?);
             if component == BEST {
                 slice.exceedance = exceedance(forecast, lead_time, config)?;
             }
@@ -61,29 +61,30 @@ pub fn stored(forecast: &StoredForecast, event: &str, archive: &Archive, config:
 /// Components whose rain is stored, with the names of the products.
 fn rain_products(forecast: &StoredForecast) -> Vec<(String, String)> {
     let best = Product::rainfall_rate().name;
-    let names = forecast.products().iter().filter_map(|product| {
-        let rest = product.strip_prefix(&best)?;
+    let plain = forecast.products().iter().filter(|p| p.along == Along::Nothing && p.name != Product::flags().name);
+    let names = plain.filter_map(|product| {
+        let rest = product.name.strip_prefix(&best)?;
         let component = if rest.is_empty() { BEST } else { rest.strip_prefix('_')? };
-        Some((component.to_owned(), product.clone()))
+        Some((component.to_owned(), product.name.clone()))
     });
     names.collect()
 }
 
+/// The probabilities of those thresholds that are judged.
 fn exceedance(forecast: &StoredForecast, lead_time: nowblend_field::LeadTime, config: &MetricsConfig) -> Result<Option<Exceedance>, Error> {
-    let mut thresholds: Vec<f64> = probabilistic::levels().chain(config.thresholds_mm_h.iter().copied()).collect();
-    thresholds.sort_by(f64::total_cmp);
-    thresholds.dedup();
-    thresholds.retain(|t| forecast.products().contains(&Product::probability(*t).name));
-    if thresholds.is_empty() {
+    let wanted: Vec<f64> = probabilistic::levels().chain(config.thresholds_mm_h.iter().copied()).collect();
+    let known = forecast.thresholds_mm_h().iter().copied().enumerate();
+    let layers: Vec<(usize, f64)> = known.filter(|(_, t)| wanted.iter().any(|w| (w - t).abs() < 1e-6)).collect();
+    if layers.is_empty() {
         return Ok(None);
     }
-    let planes = thresholds
+    let planes = layers
         .iter()
-        .map(|t| forecast.field(&Product::probability(*t).name, lead_time))
+        .map(|(layer, _)| forecast.field(&Product::probability().name, *layer, lead_time))
         .collect::<Result<Vec<_>, _>>()?;
     let views: Vec<_> = planes.iter().map(|plane| plane.view()).collect();
     Ok(Some(Exceedance {
-        thresholds_mm_h: thresholds.into(),
+        thresholds_mm_h: layers.iter().map(|(_, t)| *t).collect(),
         probability: ndarray::stack(ndarray::Axis(0), &views).expect("all lie on the forecast's grid"),
     }))
 }

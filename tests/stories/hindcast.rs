@@ -37,6 +37,9 @@ fn write_archive(path: &Path, seed: u64, frame: impl Fn(usize, Array2<f32>) -> A
         reference_time: first_frame() - TimeDelta::seconds(i64::from(STEP.seconds())),
         lead_times: LeadTime::every(STEP, FRAMES),
         products: vec![Product::rainfall_rate()],
+        members: 1,
+        thresholds_mm_h: Vec::new(),
+        thresholds_mm: Vec::new(),
         lon_lat: false,
         provenance: Provenance {
             config_toml: String::new(),
@@ -51,7 +54,7 @@ fn write_archive(path: &Path, seed: u64, frame: impl Fn(usize, Array2<f32>) -> A
     let mut writer = Writer::create(path, header).unwrap();
     for (k, lead_time) in LeadTime::every(STEP, FRAMES).into_iter().enumerate() {
         let rain = frame(k, scene.rain_at(300.0 * k as f64));
-        writer.push(lead_time, "rainfall_rate", rain.view()).unwrap();
+        writer.push(lead_time, "rainfall_rate", 0, rain.view()).unwrap();
     }
     writer.finish().unwrap();
 }
@@ -291,8 +294,11 @@ fn a_stored_forecast_scores_as_it_did_when_it_was_made() {
         products: vec![
             Product::rainfall_rate(),
             Product::rainfall_rate_of("persistence"),
-            Product::probability(1.0),
+            Product::probability(),
         ],
+        members: 1,
+        thresholds_mm_h: vec![1.0],
+        thresholds_mm: Vec::new(),
         lon_lat: false,
         provenance: Provenance {
             config_toml: String::new(),
@@ -306,12 +312,12 @@ fn a_stored_forecast_scores_as_it_did_when_it_was_made() {
     };
     let mut writer = Writer::create(&path, header).unwrap();
     let truth = archive.frame(first_frame() + TimeDelta::minutes(40)).unwrap().unwrap();
-    writer.push(lead_time, "rainfall_rate", truth.view()).unwrap();
+    writer.push(lead_time, "rainfall_rate", 0, truth.view()).unwrap();
     writer
-        .push(lead_time, "rainfall_rate_persistence", Array2::zeros(truth.dim()).view())
+        .push(lead_time, "rainfall_rate_persistence", 0, Array2::zeros(truth.dim()).view())
         .unwrap();
     let doubt = Array2::from_elem(truth.dim(), 0.5);
-    writer.push(lead_time, &Product::probability(1.0).name, doubt.view()).unwrap();
+    writer.push(lead_time, &Product::probability().name, 0, doubt.view()).unwrap();
     writer.finish().unwrap();
 
     let stored = store::read(&path).unwrap();
