@@ -106,7 +106,8 @@ pub fn make(config: &Config, request: &Request<'_>, also: &mut dyn Output) -> Re
     };
     let observed = request.archive.observed(newest.reference_time, config.ingest.frames)?;
     let air = Air::read(&config.air, observed.sequence.grid(), newest.reference_time)?;
-    let provenance = provenance(config, [observed.inputs, air.inputs].concat(), &blend);
+    let theirs = config.forecast.forecaster.inputs(observed.sequence.reference_time());
+    let provenance = provenance(config, [observed.inputs, air.inputs, theirs].concat(), &blend);
     let notices = [newest.notices, observed.notices, air.notices].concat();
     let analysis = Analysis::new(observed.sequence)
         .with_states(air.states)

@@ -15,6 +15,7 @@ use nowblend::{
     forecast::{self, Lead, Output},
     hindcast,
     ingest::{Archive, IngestConfig},
+    point::{self, Place},
     store,
     train::TrainRunConfig,
     verify,
@@ -84,6 +85,23 @@ enum Command {
         #[command(flatten)]
         source: Source,
         /// Prints JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tells what a stored forecast says for places: rain by lead time, its spread, amounts, when rain starts and ends.
+    Point {
+        /// A `forecast.nc` that this program wrote.
+        forecast: PathBuf,
+        /// Longitude and latitude in degrees, with a name if wanted: 8.55,47.37 or Zurich=8.55,47.37; may be given several times.
+        #[arg(long, value_name = "[NAME=]LON,LAT", allow_hyphen_values = true)]
+        at: Vec<String>,
+        /// A CSV file of places with the heading name,longitude,latitude.
+        #[arg(long, value_name = "FILE")]
+        places: Option<PathBuf>,
+        /// Rain at or above this counts as rain, mm/h.
+        #[arg(long, value_name = "MM_H", default_value_t = 0.1)]
+        wet_mm_h: f64,
+        /// Prints a line of JSON for each place instead of a table.
         #[arg(long)]
         json: bool,
     },
@@ -178,6 +196,13 @@ impl Cli {
             }
             Command::Hindcast { config, fresh } => replay(config, *fresh),
             Command::Verify { forecast, source, json } => score(&source.config()?, forecast, *json),
+            Command::Point {
+                forecast,
+                at,
+                places,
+                wet_mm_h,
+                json,
+            } => tell_places(forecast, at, places.as_deref(), *wet_mm_h, *json),
             Command::Train { config, seed, fresh } => {
                 let file: TrainFile = config::read(config)?;
                 println!("{}", nowblend::train::run(&file.train, Seed(*seed), *fresh)?.display());
@@ -259,6 +284,42 @@ fn score(config: &Config, path: &Path, json: bool) -> Result<()> {
     let scorecard = bulletin::scorecard(config, &case)?;
     println!("{}", if json { scorecard.json() } else { scorecard.text(&SHOWN) });
     Ok(())
+}
+
+fn tell_places(path: &Path, at: &[String], list: Option<&Path>, wet_mm_h: f64, json: bool) -> Result<()> {
+    ensure!(wet_mm_h > 0.0, "`--wet-mm-h` is {wet_mm_h}, expected above 0");
+    let mut places = at.iter().map(|text| Place::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(list) = list {
+        places.extend(Place::list(list)?);
+    }
+    ensure!(
+        !places.is_empty(),
+        "no place is given\nhint: --at 8.55,47.37, or --places with a CSV file"
+    );
+    let stored = store::read(path)?;
+    let mut last = None;
+    let mut told = 0;
+    for place in &places {
+        match point::series(&stored, place, wet_mm_h) {
+            Ok(series) => {
+                told += 1;
+                if json {
+                    println!("{}", serde_json::to_string(&series)?);
+                } else {
+                    println!("{}", series.text());
+                }
+            }
+            Err(e @ point::Error::Outside { .. }) if places.len() > 1 => {
+                warn!("left out: {e}");
+                last = Some(e);
+            }
+            Err(e) => return Err(e.into()),
+        }
+    }
+    match last {
+        Some(e) if told == 0 => Err(e.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Prints a line of JSON for each lead time on standard output.

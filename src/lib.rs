@@ -11,6 +11,7 @@ pub mod forecast;
 pub mod hindcast;
 pub mod ingest;
 pub mod nowcast;
+pub mod point;
 pub mod progress;
 pub mod render;
 pub mod store;

@@ -6,9 +6,9 @@ use std::{
 };
 
 /// Rooms of `src` in order: each may use those before it.
-const ROOMS: [&str; 14] = [
-    "store", "ingest", "nowcast", "check", "verify", "blend", "forecast", "hindcast", "train", "render", "config", "bulletin", "demo",
-    "cli",
+const ROOMS: [&str; 15] = [
+    "store", "ingest", "nowcast", "check", "verify", "blend", "forecast", "hindcast", "train", "render", "config", "bulletin", "point",
+    "demo", "cli",
 ];
 /// Libraries, and the only places that may name them.
 const LIBRARIES: [(&str, &[&str]); 7] = [

@@ -40,6 +40,18 @@ impl Exceedance {
         let index = self.thresholds_mm_h.iter().position(|t| (t - threshold_mm_h).abs() < 1e-6)?;
         Some(self.probability.index_axis(Axis(0), index))
     }
+
+    /// Probability `[y, x]` at a threshold between two of those given, linear in the logarithm of the threshold; `None` outside them.
+    pub fn between(&self, threshold_mm_h: f64) -> Option<Array2<f32>> {
+        let upper = self.thresholds_mm_h.iter().position(|t| *t >= threshold_mm_h).filter(|k| *k > 0)?;
+        let (low, high) = (self.thresholds_mm_h[upper - 1], self.thresholds_mm_h[upper]);
+        let share = ((threshold_mm_h / low).ln() / (high / low).ln()) as f32;
+        let (below, above) = (
+            self.probability.index_axis(Axis(0), upper - 1),
+            self.probability.index_axis(Axis(0), upper),
+        );
+        Some(ndarray::Zip::from(below).and(above).map_collect(|b, a| b + share * (a - b)))
+    }
 }
 
 /// A forecast for one lead time.
@@ -167,6 +179,15 @@ mod tests {
         assert_eq!(certain.at(5.0).unwrap()[[1, 2]], 1.0);
         assert!(certain.at(5.0).unwrap()[[1, 1]].is_nan());
         assert!(certain.at(2.0).is_none());
+        // Half-way from 1 to 4 in the logarithm.
+        let thresholds: Arc<[f64]> = [1.0, 4.0].into();
+        let probability = array![[[0.8]], [[0.2]]];
+        let exceedance = Exceedance {
+            thresholds_mm_h: thresholds,
+            probability,
+        };
+        assert!((exceedance.between(2.0).unwrap()[[0, 0]] - 0.5).abs() < 1e-6);
+        assert!(exceedance.between(0.5).is_none() && exceedance.between(5.0).is_none());
     }
 
     #[test]

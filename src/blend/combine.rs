@@ -34,8 +34,8 @@ impl Default for Combining {
 ///
 /// Rain `[member, y, x]` is Σ wᵢ cᵢ Rᵢ / Σ wᵢ cᵢ. The blend has as many members as its largest component; member k is made of each
 /// component's own member k modulo its count, so that a forecast without members takes part in every one. The exceedance probability is the
-/// same mean of the components' probabilities, where a component without probabilities says what share of its members is at or above the
-/// threshold. The reach
+/// same mean of the components' probabilities at the thresholds of all of them: between its own thresholds a component is interpolated, and one
+/// without probabilities says what share of its members is at or above the threshold. The reach
 /// cᵢ is 0 where the component is missing and max(2 f - 1, 0.001) elsewhere, f being the share of cells with data in the
 /// square of twice the edge width around the cell: 0 along a straight edge, 1 from one width inwards, with no seam between.
 /// A cell that no component of positive weight covers takes those of weight 0; one that nobody covers is NaN.
@@ -88,38 +88,51 @@ pub fn combine(lead_time: LeadTime, grid: &Grid, said: &[(&Slice, f64)], combini
         plane.assign(&mean);
     }
 
-    let exceedance = parts
-        .iter()
-        .find_map(|p| p.slice.exceedance.as_ref().map(|e| Arc::clone(&e.thresholds_mm_h)))
-        .map(|thresholds_mm_h| {
-            let mut probability = Array3::zeros((thresholds_mm_h.len(), shape.0, shape.1));
-            probability
-                .axis_iter_mut(Axis(0))
-                .into_par_iter()
-                .zip(thresholds_mm_h.par_iter())
-                .for_each(|(mut plane, threshold)| {
-                    let said: Vec<(Array2<f32>, usize)> = parts
-                        .iter()
-                        .enumerate()
-                        .filter_map(|(k, p)| p.probability(*threshold).map(|field| (field, k)))
-                        .collect();
-                    let fields: Vec<_> = said
-                        .iter()
-                        .map(|(field, k)| (field.view(), parts[*k].weight, reach[*k].as_ref()))
-                        .collect();
-                    plane.assign(&weighted_mean(shape, &fields));
-                });
-            Exceedance {
-                thresholds_mm_h,
-                probability,
-            }
-        });
+    let exceedance = thresholds(&parts).map(|thresholds_mm_h| {
+        let mut probability = Array3::zeros((thresholds_mm_h.len(), shape.0, shape.1));
+        probability
+            .axis_iter_mut(Axis(0))
+            .into_par_iter()
+            .zip(thresholds_mm_h.par_iter())
+            .for_each(|(mut plane, threshold)| {
+                let said: Vec<(Array2<f32>, usize)> = parts
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(k, p)| p.probability(*threshold).map(|field| (field, k)))
+                    .collect();
+                let fields: Vec<_> = said
+                    .iter()
+                    .map(|(field, k)| (field.view(), parts[*k].weight, reach[*k].as_ref()))
+                    .collect();
+                plane.assign(&weighted_mean(shape, &fields));
+            });
+        Exceedance {
+            thresholds_mm_h,
+            probability,
+        }
+    });
     Ok(Slice {
         lead_time,
         rain,
         exceedance,
         diagnostics: BTreeMap::new(),
     })
+}
+
+/// The thresholds of all components, ascending; `None` where nobody has probabilities.
+fn thresholds(parts: &[Part<'_>]) -> Option<Arc<[f64]>> {
+    let mut lists = parts.iter().filter_map(|p| p.slice.exceedance.as_ref().map(|e| &e.thresholds_mm_h));
+    let first = lists.next()?;
+    let mut all: Vec<f64> = first.to_vec();
+    for list in lists {
+        all.extend(list.iter().filter(|t| first.iter().all(|f| (f - *t).abs() >= 1e-6)));
+    }
+    if all.len() == first.len() {
+        return Some(Arc::clone(first));
+    }
+    all.sort_by(f64::total_cmp);
+    all.dedup_by(|a, b| (*a - *b).abs() < 1e-6);
+    Some(all.into())
 }
 
 struct Part<'a> {
@@ -157,6 +170,7 @@ impl Part<'_> {
 
     fn probability(&self, threshold_mm_h: f64) -> Option<Array2<f32>> {
         let given = self.slice.probability(threshold_mm_h);
+        let given = given.or_else(|| self.slice.exceedance.as_ref().and_then(|e| e.between(threshold_mm_h)));
         given.or_else(|| self.slice.rain.as_ref().map(|rain| share_at_or_above(rain.view(), threshold_mm_h)))
     }
 }

@@ -178,11 +178,11 @@ pub fn correct(config: &CheckConfig, component: &str, slice: Slice) -> Corrected
 /// Cells `[y, x]` in which two slices of one shape differ.
 fn changed(before: &Slice, after: &Slice) -> Array2<bool> {
     let probability = |slice: &Slice| slice.exceedance.as_ref().map(|e| e.probability.clone());
-    let fields = [
-        (before.rain.clone(), after.rain.clone()),
-        (probability(before), probability(after)),
-    ];
-    let planes = fields.iter().find_map(|(b, _)| b.as_ref()).map_or((0, 0), |b| (b.dim().1, b.dim().2));
+    let fields = [(before.rain.clone(), after.rain.clone()), (probability(before), probability(after))];
+    let planes = fields
+        .iter()
+        .find_map(|(b, _)| b.as_ref())
+        .map_or((0, 0), |b| (b.dim().1, b.dim().2));
     let mut limited = Array2::from_elem(planes, false);
     for (before, after) in fields.iter().filter_map(|(b, a)| Some((b.as_ref()?, a.as_ref()?))) {
         for (before, after) in before.outer_iter().zip(after.outer_iter()) {

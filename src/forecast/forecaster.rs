@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nowblend_field::Forecaster;
+use nowblend_field::{Forecaster, ReferenceTime};
 use nowblend_ml::{NowcastNet, NowcastNetConfig};
 use nowblend_physics::{ShallowWater, ShallowWaterConfig};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use crate::{
     blend::{Blend, Combining, HandOver, WeightCurve, Weights},
-    nowcast::{Extrapolation, ExtrapolationConfig, Persistence, PersistenceConfig},
+    ingest::{Given, GivenConfig},
+    nowcast::{Extrapolation, ExtrapolationConfig, File, Persistence, PersistenceConfig},
+    store::Input,
 };
 
 /// A forecaster by `kind`, with its own keys beside it.
@@ -25,6 +27,8 @@ pub enum ForecasterConfig {
     ShallowWater(ShallowWaterConfig),
     /// The network.
     NowcastNet(NowcastNetConfig),
+    /// A forecast that another program made.
+    File(GivenConfig),
     /// A blend of forecasters.
     Blend(BlendConfig),
 }
@@ -100,8 +104,18 @@ impl ForecasterConfig {
             Self::Extrapolation(config) => Box::new(Extrapolation::new(*config)),
             Self::ShallowWater(config) => Box::new(ShallowWater::new(*config)?),
             Self::NowcastNet(config) => Box::new(NowcastNet::new(config)?),
+            Self::File(config) => Box::new(File::new(config)?),
             Self::Blend(config) => Box::new(config.build()?),
         })
+    }
+
+    /// The files of other programs that a forecast from `reference_time` takes in; one that cannot be read is told by its component.
+    pub fn inputs(&self, reference_time: ReferenceTime) -> Vec<Input> {
+        match self {
+            Self::File(config) => Given::newest(config, reference_time).map(|given| given.input).into_iter().collect(),
+            Self::Blend(config) => config.of.iter().flat_map(|part| part.inputs(reference_time)).collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// A blend of these words: themselves if they are one, else a blend of one.

@@ -29,6 +29,9 @@ pub enum Error {
     /// A forecaster failed and none was left to carry on.
     #[error(transparent)]
     Field(#[from] nowblend_field::Error),
+    /// The keys of another program's forecast make no sense.
+    #[error("component of kind `file`: {0}")]
+    File(#[from] crate::ingest::Error),
     /// The forecast cannot be kept.
     #[error(transparent)]
     Store(#[from] crate::store::Error),

@@ -121,8 +121,11 @@ impl ToFiles {
     /// The products of the first lead time are those of the files.
     fn open(&mut self, lead: &Lead<'_>) -> Result<(), Error> {
         self.head.members = lead.blend.members();
-        let (known, unknown): (Vec<f64>, Vec<f64>) =
-            self.head.thresholds_mm_h.iter().partition(|t| lead.blend.probability(**t).is_some());
+        let (known, unknown): (Vec<f64>, Vec<f64>) = self
+            .head
+            .thresholds_mm_h
+            .iter()
+            .partition(|t| lead.blend.probability(**t).is_some());
         self.head.thresholds_mm_h = known;
         self.notices.extend(unknown.into_iter().map(no_probability));
         let mut products: Vec<Product> = Vec::new();

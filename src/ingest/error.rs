@@ -32,6 +32,18 @@ pub enum Error {
         /// The oldest frame there is.
         oldest: ValidTime,
     },
+    /// No forecast of another program is that old.
+    #[error("none of {files} files of `{source_words}` is a forecast made at or before `{reference_time}`: {reason}")]
+    NoForecast {
+        /// The source as given.
+        source_words: String,
+        /// The time asked for.
+        reference_time: ReferenceTime,
+        /// How many files there are.
+        files: usize,
+        /// What is wrong with the first.
+        reason: String,
+    },
     /// Frames are listed, but none of them can be read.
     #[error("no frame at or before `{reference_time}` can be read; the newest says: {reason}")]
     NothingReadable {

@@ -235,7 +235,7 @@ fn looks_like_data(path: &Path) -> bool {
 }
 
 /// A time in the name of a file, such as 20240701-150500: only tells to which times a file that cannot be read would have belonged.
-fn time_in_name(path: &Path) -> Option<ValidTime> {
+pub(super) fn time_in_name(path: &Path) -> Option<ValidTime> {
     let name = path.file_name()?.to_string_lossy().into_owned();
     let groups: Vec<&str> = name.split(|c: char| !c.is_ascii_digit()).filter(|g| !g.is_empty()).collect();
     let digits = groups.iter().enumerate().find_map(|(k, g)| match g.len() {

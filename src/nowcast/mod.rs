@@ -1,9 +1,11 @@
-//! Rain in motion, without physics or learning: the forecasts that every other must beat.
+//! Forecasts without physics or learning of our own: rain kept still or in motion, which every other must beat, and what other programs say.
 
 mod extrapolation;
+mod file;
 mod persistence;
 
 pub use extrapolation::{Extrapolation, ExtrapolationConfig};
+pub use file::File;
 pub use persistence::{Persistence, PersistenceConfig};
 
 use nowblend_field::{Analysis, Notice, NoticeKind};

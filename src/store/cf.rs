@@ -29,7 +29,11 @@ const EPOCH: &str = "seconds since 1970-01-01 00:00:00";
 pub(super) fn lay_out(header: &Header, closing: &Closing<'_>) -> Layout {
     let (ny, nx) = header.grid.shape();
     let mut layout = Layout {
-        dimensions: vec![("time".to_owned(), header.lead_times.len()), ("y".to_owned(), ny), ("x".to_owned(), nx)],
+        dimensions: vec![
+            ("time".to_owned(), header.lead_times.len()),
+            ("y".to_owned(), ny),
+            ("x".to_owned(), nx),
+        ],
         attributes: describe(header, closing),
         variables: Vec::new(),
     };
@@ -42,7 +46,9 @@ pub(super) fn lay_out(header: &Header, closing: &Closing<'_>) -> Layout {
     if header.holds_lon_lat() {
         for (name, standard_name, units) in [("lon", "longitude", "degrees_east"), ("lat", "latitude", "degrees_north")] {
             let variable = Variable::new(name, &["y", "x"], Values::Planes(super::layout::Element::F64));
-            layout.variables.push(variable.texts(&[("standard_name", standard_name), ("units", units)]));
+            layout
+                .variables
+                .push(variable.texts(&[("standard_name", standard_name), ("units", units)]));
         }
     }
     layers(&mut layout, header);
@@ -69,7 +75,9 @@ fn times(layout: &mut Layout, header: &Header) {
     let period = [("standard_name", "forecast_period"), ("long_name", "lead time"), ("units", "s")];
 
     let lead_s = seconds(&header.lead_times);
-    layout.variables.push(Variable::new("time", &["time"], Values::I64(valid(&lead_s))).texts(&time));
+    layout
+        .variables
+        .push(Variable::new("time", &["time"], Values::I64(valid(&lead_s))).texts(&time));
     let reference = Variable::new("forecast_reference_time", &[], Values::I64(vec![reference_s])).texts(&[
         ("standard_name", "forecast_reference_time"),
         ("long_name", "time of the newest observation"),
@@ -78,7 +86,9 @@ fn times(layout: &mut Layout, header: &Header) {
         ("units_metadata", "leap_seconds: none"),
     ]);
     layout.variables.push(reference);
-    layout.variables.push(Variable::new("forecast_period", &["time"], Values::I64(lead_s)).texts(&period));
+    layout
+        .variables
+        .push(Variable::new("forecast_period", &["time"], Values::I64(lead_s)).texts(&period));
 
     let windows = header.windows_min();
     if !windows.is_empty() {
@@ -96,7 +106,9 @@ fn times(layout: &mut Layout, header: &Header) {
             let bounds_name = format!("{name}_bounds");
             let variable = Variable::new(name, &[&time_name], Values::I64(values)).texts(words);
             layout.variables.push(variable.texts(&[("bounds", &bounds_name)]));
-            layout.variables.push(Variable::new(&bounds_name, &[&time_name, "bounds"], Values::I64(bounds)));
+            layout
+                .variables
+                .push(Variable::new(&bounds_name, &[&time_name, "bounds"], Values::I64(bounds)));
         }
     }
 }
@@ -108,7 +120,11 @@ fn layers(layout: &mut Layout, header: &Header) {
         let numbers: Vec<i32> = (0..header.members as i32).collect();
         layout.dimensions.push(("realization".to_owned(), numbers.len()));
         let variable = Variable::new("realization", &["realization"], Values::I32(numbers));
-        let words = [("standard_name", "realization"), ("long_name", "number of the member"), ("units", "1")];
+        let words = [
+            ("standard_name", "realization"),
+            ("long_name", "number of the member"),
+            ("units", "1"),
+        ];
         layout.variables.push(variable.texts(&words));
     }
     for (amount, values, standard_name, units) in [
@@ -174,7 +190,9 @@ fn describe(header: &Header, closing: &Closing<'_>) -> Vec<(String, Value)> {
         ("nowblend_notices", closing.notices.clone()),
         ("nowblend_findings", closing.findings.unwrap_or("[]").to_owned()),
     ];
-    attributes.map(|(name, text)| (name.to_owned(), Value::Text(text.replace('\0', " ")))).into()
+    attributes
+        .map(|(name, text)| (name.to_owned(), Value::Text(text.replace('\0', " "))))
+        .into()
 }
 
 fn product_variable(product: &Product, header: &Header) -> Variable {
@@ -226,7 +244,8 @@ fn product_variable(product: &Product, header: &Header) -> Variable {
 /// The map projection: well-known text always, for CF parameters alone cannot say every datum.
 pub(super) fn map(grid: &Grid) -> Variable {
     let projection = &grid.projection;
-    let mut variable = Variable::new("crs", &[], Values::I32(vec![0])).texts(&[("crs_wkt", &wkt(projection)), ("proj4", projection.definition())]);
+    let mut variable =
+        Variable::new("crs", &[], Values::I32(vec![0])).texts(&[("crs_wkt", &wkt(projection)), ("proj4", projection.definition())]);
     if let Some(mapping) = GridMapping::of(projection) {
         variable = variable.texts(&[("grid_mapping_name", mapping.name)]);
         for (name, values) in mapping.parameters {

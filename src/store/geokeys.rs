@@ -31,7 +31,12 @@ impl GeoKeys {
             keys.push(short(2048, 4326));
         } else {
             // Geographic type, datum and ellipsoid of the user; degrees; axes.
-            keys.extend([short(2048, USER_DEFINED), short(2050, USER_DEFINED), short(2056, USER_DEFINED), short(2054, 9102)]);
+            keys.extend([
+                short(2048, USER_DEFINED),
+                short(2050, USER_DEFINED),
+                short(2056, USER_DEFINED),
+                short(2054, 9102),
+            ]);
             keys.push(double(2057, axis));
             if flattening == 0.0 {
                 keys.push(double(2058, axis));
@@ -80,7 +85,10 @@ impl GeoKeys {
             "utm" => {
                 let northing = if words.text("south").is_some() { 10_000_000.0 } else { 0.0 };
                 let middle = 6.0 * words.number("zone")? - 183.0;
-                (1, vec![(3080, middle), (3081, 0.0), (3082, 500_000.0), (3083, northing), (3092, 0.9996)])
+                (
+                    1,
+                    vec![(3080, middle), (3081, 0.0), (3082, 500_000.0), (3083, northing), (3092, 0.9996)],
+                )
             }
             "merc" if words.number("lat_ts").is_none() => (7, [natural.as_slice(), &[(3092, scale)]].concat()),
             "somerc" => {
@@ -89,7 +97,12 @@ impl GeoKeys {
             }
             _ => return None,
         };
-        keys.extend([short(3072, USER_DEFINED), short(3074, USER_DEFINED), short(3075, method), short(3076, 9001)]);
+        keys.extend([
+            short(3072, USER_DEFINED),
+            short(3074, USER_DEFINED),
+            short(3075, method),
+            short(3076, 9001),
+        ]);
         keys.extend(numbers.into_iter().map(|(key, value)| double(key, value)));
         Some(Self {
             model: ModelType::Projected,
@@ -100,6 +113,8 @@ impl GeoKeys {
     /// Puts the keys into a file.
     pub fn apply(&self, builder: GeoTiffBuilder) -> GeoTiffBuilder {
         let builder = builder.model_type(self.model);
-        self.keys.iter().fold(builder, |builder, (key, value)| builder.geokey(*key, value.clone()))
+        self.keys
+            .iter()
+            .fold(builder, |builder, (key, value)| builder.geokey(*key, value.clone()))
     }
 }

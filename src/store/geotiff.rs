@@ -14,9 +14,7 @@ use geotiff_writer::{CogBuilder, Compression, GeoTiffBuilder, Predictor, RasterT
 use ndarray::{ArrayView2, s};
 use nowblend_field::{LeadTime, Notice};
 
-use super::{
-    Along, Error, Header, Product, Target, aside_folder::AsideFolder, geokeys::GeoKeys,
-};
+use super::{Along, Error, Header, Product, Target, aside_folder::AsideFolder, geokeys::GeoKeys};
 
 /// Side of a tile, cells.
 const TILE: u32 = 256;
@@ -56,7 +54,10 @@ impl Geotiff {
         match (product.along, values.get(layer)) {
             (Along::Thresholds, Some(threshold)) => {
                 let number = threshold.to_string().replace('.', "p");
-                format!("{}_{valid_time}.tif", product.name.replace("threshold", &format!("{number}_{unit}")))
+                format!(
+                    "{}_{valid_time}.tif",
+                    product.name.replace("threshold", &format!("{number}_{unit}"))
+                )
             }
             _ => format!("{}_{valid_time}.tif", product.name),
         }

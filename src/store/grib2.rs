@@ -81,7 +81,12 @@ impl Target for Grib2 {
     }
 }
 
-fn message(header: &Header, lead_time: LeadTime, member: Option<usize>, field: ArrayView2<'_, f32>) -> Result<Result<Vec<u8>, &'static str>, Error> {
+fn message(
+    header: &Header,
+    lead_time: LeadTime,
+    member: Option<usize>,
+    field: ArrayView2<'_, f32>,
+) -> Result<Result<Vec<u8>, &'static str>, Error> {
     // Rounded here, so that what is packed is a whole number of steps however the encoder rounds.
     let step = 10f64.powi(i32::from(DECIMALS));
     let values: Vec<f64> = field.iter().map(|r| (f64::from(*r) / 3600.0 * step).round() / step).collect();
@@ -210,7 +215,11 @@ fn grid_definition(grid: &Grid) -> Result<Section3Payload, Error> {
     let earth_shape = earth(&words).ok_or_else(unsupported)?;
     // A false origin, or metres of another length, does not matter: points are placed by the first one and its distances.
     let plain = words.text("units").is_none_or(|u| u == "m") && words.text("to_meter").is_none();
-    let kind = if grid.projection.is_geographic() { "longlat" } else { words.text("proj").unwrap_or_default() };
+    let kind = if grid.projection.is_geographic() {
+        "longlat"
+    } else {
+        words.text("proj").unwrap_or_default()
+    };
     let (template_num, template) = match kind {
         "longlat" => {
             let last = grid.lon_lat((rows - 1) as f64, (columns - 1) as f64).map_err(|_| unsupported())?;

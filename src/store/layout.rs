@@ -56,7 +56,10 @@ pub(super) enum Value {
 impl Layout {
     /// Length of a dimension; 1 for one that nobody announced.
     pub fn length(&self, dimension: &str) -> usize {
-        self.dimensions.iter().find(|(name, _)| name == dimension).map_or(1, |(_, length)| *length)
+        self.dimensions
+            .iter()
+            .find(|(name, _)| name == dimension)
+            .map_or(1, |(_, length)| *length)
     }
 }
 
@@ -74,7 +77,9 @@ impl Variable {
     /// Adds texts.
     #[must_use]
     pub fn texts(mut self, texts: &[(&str, &str)]) -> Self {
-        let texts = texts.iter().map(|(name, text)| ((*name).to_owned(), Value::Text((*text).to_owned())));
+        let texts = texts
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), Value::Text((*text).to_owned())));
         self.attributes.extend(texts);
         self
     }

@@ -28,8 +28,8 @@ pub use grib2::Grib2;
 pub use product::{Along, LIMITED, MISSING, Packing, Product};
 pub use provenance::{Input, Provenance};
 pub use reader::{StoredForecast, StoredProduct, read};
-pub use whole::{Aside, write_whole};
 pub use target::Target;
+pub use whole::{Aside, write_whole};
 pub use writer::{Header, Writer};
 
 #[cfg(test)]

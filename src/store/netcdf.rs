@@ -82,7 +82,11 @@ pub(super) fn lay_out(layout: &Layout, shape: (usize, usize)) -> Result<Vec<u8>,
     }
     for variable in &layout.variables {
         let name = &variable.name;
-        let along: Vec<_> = variable.dimensions.iter().filter_map(|d| dimensions.get(d.as_str()).copied()).collect();
+        let along: Vec<_> = variable
+            .dimensions
+            .iter()
+            .filter_map(|d| dimensions.get(d.as_str()).copied())
+            .collect();
         let id = match &variable.values {
             Values::I32(values) => {
                 let id = file.add_variable::<i32>(name, &along)?;

@@ -214,10 +214,14 @@ impl StoredForecast {
     /// [`Error::UnknownProduct`], [`Error::UnknownLayer`], [`Error::UnknownLeadTime`], [`Error::Read`].
     pub fn field(&self, product: &str, layer: usize, lead_time: LeadTime) -> Result<Array2<f32>, Error> {
         let stored = self.product(product)?;
-        let lead = stored.lead_times.iter().position(|l| *l == lead_time).ok_or(Error::UnknownLeadTime {
-            lead_time,
-            count: stored.lead_times.len(),
-        })?;
+        let lead = stored
+            .lead_times
+            .iter()
+            .position(|l| *l == lead_time)
+            .ok_or(Error::UnknownLeadTime {
+                lead_time,
+                count: stored.lead_times.len(),
+            })?;
         let all = || NcSliceInfoElem::Slice {
             start: 0,
             end: u64::MAX,

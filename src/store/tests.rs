@@ -88,7 +88,13 @@ fn what_was_stored_is_read_back_to_the_bit() {
         assert!(same(&stored.field("rainfall_rate", 0, lead).unwrap(), field), "{lead}");
     }
     // Never stored: missing. Packed: within half a step.
-    assert!(stored.field("rainfall_rate_persistence", 0, FIVE).unwrap().iter().all(|r| r.is_nan()));
+    assert!(
+        stored
+            .field("rainfall_rate_persistence", 0, FIVE)
+            .unwrap()
+            .iter()
+            .all(|r| r.is_nan())
+    );
     let probability = stored.field("probability_of_rainfall_rate_above_threshold", 1, FIVE).unwrap();
     for (p, r) in probability.iter().zip(&fields[0]) {
         assert!((p.is_nan() && r.is_nan()) || (p - (r / 400.0).min(1.0)).abs() < 5.1e-5, "{p} {r}");
@@ -174,7 +180,10 @@ fn what_does_not_fit_is_refused_by_name() {
     let create = |path: &std::path::Path, products| Writer::create(path, header(grid.clone(), products));
     let mut writer = create(&path, vec![Product::rainfall_rate()]).unwrap();
     let field = array![[0.0_f32, 1.0, 2.0], [3.0, 4.0, 5.0]];
-    assert!(matches!(writer.push(FIVE, "snow", 0, field.view()), Err(Error::UnknownProduct { .. })));
+    assert!(matches!(
+        writer.push(FIVE, "snow", 0, field.view()),
+        Err(Error::UnknownProduct { .. })
+    ));
     let late = LeadTime::from_minutes(60);
     assert!(matches!(
         writer.push(late, "rainfall_rate", 0, field.view()),

@@ -6,13 +6,7 @@ use ndarray::ArrayView2;
 use nowblend_field::{Grid, LeadTime, Notice, ReferenceTime};
 
 use super::{
-    Error, Packing, Product, Provenance, cf,
-    layout::Layout,
-    netcdf::Netcdf,
-    product::Along,
-    sink::Sink,
-    target::Target,
-    zarr::Zarr,
+    Error, Packing, Product, Provenance, cf, layout::Layout, netcdf::Netcdf, product::Along, sink::Sink, target::Target, zarr::Zarr,
 };
 
 /// What a stored forecast is, known before its first slice.
@@ -54,7 +48,11 @@ impl Header {
 
     /// Lead times at which an amount ends: the multiples of its window.
     pub(super) fn amount_leads(&self, window_min: u32) -> Vec<LeadTime> {
-        self.lead_times.iter().copied().filter(|l| l.seconds() % (60 * window_min) == 0).collect()
+        self.lead_times
+            .iter()
+            .copied()
+            .filter(|l| l.seconds() % (60 * window_min) == 0)
+            .collect()
     }
 
     /// How many fields a product has at each time.

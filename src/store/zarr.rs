@@ -9,9 +9,7 @@ use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 use rayon::prelude::*;
 use serde_json::{Map, Value as Json, json};
 use zarrs::{
-    array::{
-        Array, ArrayBuilder, ArrayBytes, FillValue, builder::ArrayBuilderFillValue, codec::GzipCodec, data_type,
-    },
+    array::{Array, ArrayBuilder, ArrayBytes, FillValue, builder::ArrayBuilderFillValue, codec::GzipCodec, data_type},
     filesystem::FilesystemStore,
     group::GroupBuilder,
 };
@@ -93,7 +91,9 @@ impl Sink for Zarr {
         let (array, element) = self.planes.get(variable).expect("only variables of the layout are pushed");
         let fill = element.fill();
         origins(self.shape).into_par_iter().try_for_each(|origin| {
-            let Some(tile) = cut(plane, self.shape, origin, &fill) else { return Ok(()) };
+            let Some(tile) = cut(plane, self.shape, origin, &fill) else {
+                return Ok(());
+            };
             let (height, width) = (self.shape.0.min(super::chunks::TILE), self.shape.1.min(super::chunks::TILE));
             let mut chunk = index.to_vec();
             chunk.extend([(origin.0 / height) as u64, (origin.1 / width) as u64]);
@@ -137,7 +137,12 @@ fn attributes(attributes: &[(String, Value)]) -> Map<String, Json> {
                 Value::Text(text) => json!(text),
                 Value::Doubles(values) => one_or_all(values.iter().map(|v| json!(v)).collect()),
                 // The shortest decimal of an f32, so that 0.0001 stays 0.0001.
-                Value::Floats(values) => one_or_all(values.iter().map(|v| json!(v.to_string().parse::<f64>().unwrap_or(f64::from(*v)))).collect()),
+                Value::Floats(values) => one_or_all(
+                    values
+                        .iter()
+                        .map(|v| json!(v.to_string().parse::<f64>().unwrap_or(f64::from(*v))))
+                        .collect(),
+                ),
                 Value::U8s(values) => one_or_all(values.iter().map(|v| json!(v)).collect()),
             };
             (name.clone(), value)

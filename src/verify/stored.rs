@@ -61,7 +61,10 @@ pub fn stored(forecast: &StoredForecast, event: &str, archive: &Archive, config:
 /// Components whose rain is stored, with the names of the products.
 fn rain_products(forecast: &StoredForecast) -> Vec<(String, String)> {
     let best = Product::rainfall_rate().name;
-    let plain = forecast.products().iter().filter(|p| p.along == Along::Nothing && p.name != Product::flags().name);
+    let plain = forecast
+        .products()
+        .iter()
+        .filter(|p| p.along == Along::Nothing && p.name != Product::flags().name);
     let names = plain.filter_map(|product| {
         let rest = product.name.strip_prefix(&best)?;
         let component = if rest.is_empty() { BEST } else { rest.strip_prefix('_')? };

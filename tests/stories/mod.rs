@@ -6,3 +6,4 @@ mod demo;
 mod forecast;
 mod hindcast;
 mod ingest;
+mod outputs;

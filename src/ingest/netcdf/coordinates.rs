@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 use nowblend_field::{Axis, ValidTime};
 
 /// An ascending axis of evenly spaced coordinates, and whether they fall in the file.
-pub(super) fn axis(values: &[f64]) -> Option<(Axis, bool)> {
+pub(in crate::ingest) fn axis(values: &[f64]) -> Option<(Axis, bool)> {
     let (first, last) = (*values.first()?, *values.last()?);
     let spacing = (last - first) / (values.len() as f64 - 1.0);
     let even = values
@@ -25,7 +25,7 @@ pub(super) fn axis(values: &[f64]) -> Option<(Axis, bool)> {
 }
 
 /// Times of `number unit since moment`, to the second.
-pub(super) fn times(values: &[f64], units: Option<&str>) -> Option<Vec<ValidTime>> {
+pub(in crate::ingest) fn times(values: &[f64], units: Option<&str>) -> Option<Vec<ValidTime>> {
     let (unit, since) = units?.split_once(" since ")?;
     let seconds = match unit.trim() {
         "seconds" | "second" | "s" => 1.0,

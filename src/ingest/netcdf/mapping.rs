@@ -3,7 +3,7 @@
 use netcdf_reader::{NcFile, NcVariable};
 
 /// The PROJ definition of a grid mapping: its attribute `proj4`, or its CF attributes; `None` where neither says enough.
-pub(super) fn definition(file: &NcFile, mapping: &str) -> Option<String> {
+pub(in crate::ingest) fn definition(file: &NcFile, mapping: &str) -> Option<String> {
     let mapping = file.variable(mapping).ok()?;
     let text = |name: &str| mapping.attribute(name).and_then(|a| a.value.as_string());
     if let Some(given) = text("proj4").or_else(|| text("proj4_params")) {

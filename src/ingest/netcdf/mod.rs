@@ -10,10 +10,11 @@ use netcdf_reader::{NcFile, NcOpenOptions, NcSliceInfo, NcSliceInfoElem};
 use nowblend_field::{Axis, Grid, Projection, Sequence, ValidTime, units};
 
 use super::{Error, bytes, quality};
-use coordinates::{axis, times};
+pub(super) use coordinates::{axis, times};
+pub(super) use mapping::definition;
 
 /// Standard names of rain.
-const STANDARD_NAMES: [&str; 5] = [
+pub(super) const STANDARD_NAMES: [&str; 5] = [
     "rainfall_rate",
     "lwe_precipitation_rate",
     "rainfall_flux",
@@ -21,7 +22,7 @@ const STANDARD_NAMES: [&str; 5] = [
     "equivalent_reflectivity_factor",
 ];
 /// Names under which rain is looked for, after its standard name.
-const RAIN_NAMES: [&str; 7] = [
+pub(super) const RAIN_NAMES: [&str; 7] = [
     "rainfall_rate",
     "precipitation_rate",
     "rain_rate",
@@ -55,7 +56,7 @@ pub struct File {
 
 /// How numbers become mm h⁻¹.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Conversion {
+pub(super) enum Conversion {
     Factor(f64),
     Reflectivity,
 }
@@ -90,12 +91,6 @@ impl File {
     /// [`Error::Read`] for bytes that cannot be decoded, [`Error::Content`] where rain, times, coordinates or the grid mapping are missing
     /// or have no meaning.
     pub fn open(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
-        let options = NcOpenOptions {
-            max_read_bytes: READ_MAX,
-            max_chunk_bytes: CHUNK_MAX,
-            max_object_header_bytes: HEADER_MAX,
-            ..Default::default()
-        };
         let told = |reason: String| Error::Read {
             path: path.to_owned(),
             reason,
@@ -106,7 +101,7 @@ impl File {
             found,
             expected: expected.to_owned(),
         };
-        let file = NcFile::from_owner(bytes, options).map_err(|e| told(e.to_string()))?;
+        let file = open_bytes(path, bytes)?;
         let rain = rain_name(&file).map_err(|names| content("variables", names, "one with the standard name `rainfall_rate`"))?;
         let dimensions: Vec<(String, u64)> = file
             .variable(&rain)
@@ -171,7 +166,7 @@ impl File {
             x.first = (x.first + 180.0).rem_euclid(360.0) - 180.0;
             Projection::lon_lat()
         } else {
-            let definition = mapping::definition(&file, &mapping)
+            let definition = definition(&file, &mapping)
                 .ok_or_else(|| content(&mapping, "no attribute `proj4`".into(), "a grid mapping with a PROJ definition"))?;
             Projection::parse(&definition).map_err(field)?
         };
@@ -263,7 +258,7 @@ impl File {
 
 impl Conversion {
     /// What units mean; on failure what was expected.
-    fn of(units: Option<&str>, interval_s: Option<f64>) -> Result<Self, &'static str> {
+    pub fn of(units: Option<&str>, interval_s: Option<f64>) -> Result<Self, &'static str> {
         match units {
             Some("mm h-1" | "mm/h" | "mm hr-1" | "mm/hr" | "mm h^-1" | "mm hour-1") => Ok(Self::Factor(1.0)),
             Some("kg m-2 s-1" | "kg/m2/s" | "kg m^-2 s^-1" | "mm s-1" | "mm/s") => Ok(Self::Factor(units::rate_of_flux(1.0))),
@@ -276,7 +271,7 @@ impl Conversion {
         }
     }
 
-    fn mm_h(self, value: f64) -> f32 {
+    pub fn mm_h(self, value: f64) -> f32 {
         match self {
             Self::Factor(factor) => (value * factor) as f32,
             // Weaker than any rain: observed, and dry.
@@ -286,7 +281,7 @@ impl Conversion {
     }
 }
 
-fn text(file: &NcFile, variable: &str, attribute: &str) -> Option<String> {
+pub(super) fn text(file: &NcFile, variable: &str, attribute: &str) -> Option<String> {
     file.variable(variable).ok()?.attribute(attribute)?.value.as_string()
 }
 
@@ -303,8 +298,22 @@ fn rain_name(file: &NcFile) -> Result<String, String> {
         .ok_or_else(|| names.join(", "))
 }
 
+/// Opens the content of a file under limits that fit the largest field expected.
+pub(super) fn open_bytes(path: &Path, bytes: Vec<u8>) -> Result<NcFile, Error> {
+    let options = NcOpenOptions {
+        max_read_bytes: READ_MAX,
+        max_chunk_bytes: CHUNK_MAX,
+        max_object_header_bytes: HEADER_MAX,
+        ..Default::default()
+    };
+    NcFile::from_owner(bytes, options).map_err(|e| Error::Read {
+        path: path.to_owned(),
+        reason: e.to_string(),
+    })
+}
+
 /// Whether a coordinate is in degrees towards `direction`.
-fn is_degrees(file: &NcFile, name: &str, direction: &str) -> bool {
+pub(super) fn is_degrees(file: &NcFile, name: &str, direction: &str) -> bool {
     let standard = if direction == "north" { "latitude" } else { "longitude" };
     text(file, name, "standard_name").is_some_and(|s| s == standard)
         || text(file, name, "units").is_some_and(|u| u == format!("degrees_{direction}") || u == format!("degree_{direction}"))
