@@ -5,14 +5,23 @@ mod archive;
 mod bytes;
 mod config;
 mod error;
+mod geotiff;
+mod gif;
 pub mod grib2;
+mod hdf5;
 mod index;
 mod kept;
 pub mod netcdf;
 mod newest;
 mod observed;
+mod odim;
+mod pgm;
+mod picture;
+pub mod provider;
 pub mod quality;
+mod radolan;
 mod regrid;
+mod scale;
 mod wait;
 
 pub use air::{Air, AirConfig};
@@ -21,6 +30,7 @@ pub use config::{Crop, IngestConfig, Late};
 pub use error::Error;
 pub use newest::Newest;
 pub use observed::Observed;
+pub use provider::Provider;
 pub use regrid::regrid;
 
 #[cfg(test)]
