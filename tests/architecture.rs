@@ -6,14 +6,17 @@ use std::{
 };
 
 /// Rooms of `src` in order: each may use those before it.
-const ROOMS: [&str; 14] = [
-    "store", "ingest", "nowcast", "check", "verify", "blend", "forecast", "hindcast", "train", "render", "config", "bulletin", "demo",
-    "cli",
+const ROOMS: [&str; 15] = [
+    "store", "ingest", "nowcast", "check", "verify", "blend", "forecast", "hindcast", "train", "render", "config", "convert", "bulletin",
+    "demo", "cli",
 ];
 /// Libraries, and the only places that may name them.
-const LIBRARIES: [(&str, &[&str]); 7] = [
+const LIBRARIES: [(&str, &[&str]); 10] = [
     ("burn", &["ml/src"]),
     ("grib", &["src/ingest", "src/demo"]),
+    ("hdf5_reader", &["src/ingest"]),
+    ("geotiff_reader", &["src/ingest"]),
+    ("gif", &["src/ingest"]),
     ("netcdf_reader", &["src/ingest", "src/store"]),
     ("netcdf_writer", &["src/store", "src/ingest/tests"]),
     ("image", &["src/render"]),

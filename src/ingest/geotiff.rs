@@ -71,7 +71,7 @@ impl Picture for GeoTiff {
         if let Some((_, code)) = NAMED.iter().find(|(n, _)| *n == name) {
             return self.tag(*code).map(|t| Value::Text(t.trim_end_matches('\0').to_owned()));
         }
-        item(&self.tag(METADATA)?, name).map(|text| Value::Text(text.to_owned()))
+        item(&plain(self.tag(METADATA)?), name).map(|text| Value::Text(text.to_owned()))
     }
 
     fn shape(&self) -> [usize; 2] {
@@ -146,6 +146,19 @@ fn item<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     let start = xml.find(&format!("<Item name=\"{name}\""))?;
     let (_, content) = xml[start..].split_once('>')?;
     content.split_once('<').map(|(content, _)| content.trim())
+}
+
+/// XML without its entities; metadata that were copied from file to file are wrapped several times.
+fn plain(mut xml: String) -> String {
+    for _ in 0..4 {
+        if !xml.contains('&') {
+            break;
+        }
+        for (entity, letter) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&")] {
+            xml = xml.replace(entity, letter);
+        }
+    }
+    xml
 }
 
 /// What the decoder says, and its panic as an error.

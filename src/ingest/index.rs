@@ -58,7 +58,9 @@ impl Index {
         let mut index = Self { files, ..Self::default() };
         // Files of one network share one grid: kept once.
         let mut grids: Vec<Arc<Grid>> = Vec::new();
+        let mut passed = None;
         for (file, head) in heads.into_iter().enumerate() {
+            passed = passed.or(head.passed);
             for (time, number, grid) in head.frames {
                 let known = grids.iter().find(|g| ***g == grid).cloned();
                 let grid = known.unwrap_or_else(|| {
@@ -73,7 +75,9 @@ impl Index {
             let reason = index
                 .problems
                 .first()
-                .map_or_else(|| format!("no {FORMATS} file"), |p| p.words.clone());
+                .map(|p| p.words.clone())
+                .or(passed)
+                .unwrap_or_else(|| format!("no {FORMATS} file"));
             return Err(Error::NoRain {
                 source_words: source.to_owned(),
                 files: index.files.len(),
@@ -119,6 +123,8 @@ pub(super) fn files(source: &str) -> Result<Vec<PathBuf>, Error> {
 struct Heads {
     frames: Vec<(ValidTime, usize, Grid)>,
     problems: Vec<Problem>,
+    /// Why the file was passed over without a word.
+    passed: Option<String>,
 }
 
 fn heads(path: &Path, config: &IngestConfig) -> Heads {
@@ -128,8 +134,8 @@ fn heads(path: &Path, config: &IngestConfig) -> Heads {
         words,
     };
     let failed = |error: &Error| Heads {
-        frames: Vec::new(),
         problems: vec![problem(None, error.without_folders())],
+        ..Heads::default()
     };
     let content = match bytes::read(path, false) {
         Ok(bytes) => bytes.content,
@@ -177,10 +183,13 @@ fn heads(path: &Path, config: &IngestConfig) -> Heads {
         Some(format) => match format.open(path, content, config) {
             Ok(file) => Heads {
                 frames: file.heads().into_iter().enumerate().map(|(k, h)| (h.time, k, h.grid)).collect(),
-                problems: Vec::new(),
+                ..Heads::default()
             },
             // A picture that nobody gave a meaning is no frame: a map or a legend beside the frames.
-            Err(Error::NoMeaning { .. }) if matches!(format, Format::Gif | Format::Pgm | Format::GeoTiff) && !looks_like_data(path) => Heads::default(),
+            Err(error @ Error::NoMeaning { .. }) => Heads {
+                passed: Some(error.without_folders()),
+                ..Heads::default()
+            },
             Err(error) => failed(&error),
         },
     }

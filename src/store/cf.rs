@@ -71,7 +71,7 @@ pub(super) fn lay_out(header: &Header, closing: &Closing<'_>) -> Result<Vec<u8>,
     let attributes = [("standard_name", "forecast_period"), ("long_name", "lead time"), ("units", "s")];
     texts(&mut file, variable, &attributes)?;
 
-    map(&mut file, header)?;
+    map(&mut file, &header.grid)?;
     if header.holds_lon_lat() {
         for (name, units) in [("lon", "degrees_east"), ("lat", "degrees_north")] {
             let variable = file.add_variable::<f64>(name, &[y, x])?;
@@ -131,6 +131,11 @@ fn describe(file: &mut NcFileBuilder, header: &Header, closing: &Closing<'_>) ->
         ("nowblend_notices", closing.notices.clone()),
         ("nowblend_findings", closing.findings.unwrap_or("[]").to_owned()),
     ];
+    global(file, attributes)
+}
+
+/// Global attributes; long ones as strings of variable length.
+pub(super) fn global(file: &mut NcFileBuilder, attributes: impl IntoIterator<Item = (&'static str, String)>) -> Result<(), NcError> {
     for (name, text) in attributes {
         let text = text.replace('\0', " ");
         let value = if text.len() > LONG_TEXT {
@@ -171,8 +176,8 @@ fn describe_product(file: &mut NcFileBuilder, variable: VariableId, product: &Pr
 }
 
 /// The map projection: well-known text always, for CF parameters alone cannot say every datum.
-fn map(file: &mut NcFileBuilder, header: &Header) -> Result<(), NcError> {
-    let projection = &header.grid.projection;
+pub(super) fn map(file: &mut NcFileBuilder, grid: &Grid) -> Result<(), NcError> {
+    let projection = &grid.projection;
     let variable = file.add_variable::<i32>("crs", &[])?;
     file.write_variable(variable, &[0])?;
     texts(file, variable, &[("crs_wkt", &wkt(projection)), ("proj4", projection.definition())])?;
@@ -186,7 +191,7 @@ fn map(file: &mut NcFileBuilder, header: &Header) -> Result<(), NcError> {
     Ok(())
 }
 
-fn coordinate(grid: &Grid, axis: &'static str) -> [(&'static str, &'static str); 4] {
+pub(super) fn coordinate(grid: &Grid, axis: &'static str) -> [(&'static str, &'static str); 4] {
     let (standard_name, long_name, units) = match (axis, grid.projection.is_geographic()) {
         ("X", true) => ("longitude", "longitude of cell centre", "degrees_east"),
         ("X", false) => ("projection_x_coordinate", "x of cell centre on the map", "m"),
@@ -201,7 +206,7 @@ fn coordinate(grid: &Grid, axis: &'static str) -> [(&'static str, &'static str);
     ]
 }
 
-fn texts(file: &mut NcFileBuilder, variable: VariableId, attributes: &[(&str, &str)]) -> Result<(), NcError> {
+pub(super) fn texts(file: &mut NcFileBuilder, variable: VariableId, attributes: &[(&str, &str)]) -> Result<(), NcError> {
     for (name, text) in attributes {
         file.add_variable_attribute(variable, *name, NcAttrValue::Chars((*text).to_owned()))?;
     }

@@ -5,6 +5,7 @@
 mod cf;
 mod chunks;
 mod error;
+mod event;
 mod grid_mapping;
 mod product;
 mod provenance;
@@ -14,6 +15,7 @@ mod wkt;
 mod writer;
 
 pub use error::Error;
+pub use event::{EventHeader, EventWriter};
 pub use product::{Packing, Product};
 pub use provenance::{Input, Provenance};
 pub use reader::{StoredForecast, read};

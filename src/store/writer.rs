@@ -189,7 +189,7 @@ impl Writer {
     }
 }
 
-fn pack(field: ArrayView2<'_, f32>, packing: Packing) -> Vec<u8> {
+pub(super) fn pack(field: ArrayView2<'_, f32>, packing: Packing) -> Vec<u8> {
     match packing {
         // One kind of NaN only, so that equal forecasts are equal files.
         Packing::Float => field
