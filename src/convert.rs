@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use nowblend_field::{Notice, NoticeKind, Seed};
+use serde::Serialize;
 
 use crate::{
     config::Config,
-    ingest::{self, Archive},
+    ingest::{self, Archive, IngestConfig},
     progress::Progress,
     store::{self, EventHeader, EventWriter, Input, Provenance},
 };
@@ -51,6 +52,12 @@ pub enum Error {
     Store(#[from] store::Error),
 }
 
+/// The part of the configuration that the file depends on.
+#[derive(Serialize)]
+struct Resolved<'a> {
+    ingest: &'a IngestConfig,
+}
+
 /// Writes all frames of the configured archive to `path`, one after the other; a frame that cannot be used is left out, and a notice says so.
 ///
 /// # Errors
@@ -90,7 +97,7 @@ pub fn run(config: &Config, path: &Path) -> Result<Converted, Error> {
                     inputs.push(input);
                 }
             }
-            Err(error) => notices.push(Notice::new(NoticeKind::Missing, subject(), error.to_string())),
+            Err(error) => notices.push(Notice::new(NoticeKind::Missing, subject(), error.without_folders())),
         }
         progress.inc(1);
     }
@@ -103,7 +110,7 @@ pub fn run(config: &Config, path: &Path) -> Result<Converted, Error> {
         });
     }
     writer.finish(&Provenance {
-        config_toml: config.to_toml(),
+        config_toml: toml::to_string(&Resolved { ingest: &config.ingest }).expect("every configuration is made of keys, numbers and words"),
         seed: Seed(0),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: option_env!("NOWBLEND_COMMIT").map(str::to_owned),

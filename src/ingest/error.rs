@@ -110,7 +110,7 @@ pub enum Error {
 
 impl Error {
     /// The words of the error with the name of its file alone: for notices, which travel with the forecast to other machines.
-    pub(super) fn without_folders(&self) -> String {
+    pub fn without_folders(&self) -> String {
         let words = self.to_string();
         match self {
             Self::Read { path, .. } | Self::Refused { path, .. } | Self::Content { path, .. } | Self::NoMeaning { path } | Self::Field { path, .. } => {
