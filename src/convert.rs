@@ -64,7 +64,9 @@ struct Resolved<'a> {
 ///
 /// See [`Error`]; then nothing is left under that name.
 pub fn run(config: &Config, path: &Path) -> Result<Converted, Error> {
-    let found = path.extension().map_or_else(|| "no ending".into(), |e| format!("`.{}`", e.to_string_lossy()));
+    let found = path
+        .extension()
+        .map_or_else(|| "no ending".into(), |e| format!("`.{}`", e.to_string_lossy()));
     if found != "`.nc`" {
         return Err(Error::Format {
             path: path.to_owned(),

@@ -265,7 +265,10 @@ pub(super) fn fitted(config: &IngestConfig, whole: &Grid, index: &Index) -> Resu
 
 /// A file that cannot be used, as a notice.
 pub(super) fn problem(problem: &Problem) -> Notice {
-    let name = problem.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let name = problem
+        .path
+        .file_name()
+        .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
     Notice::new(NoticeKind::Missing, name, problem.words.clone())
 }
 

@@ -113,7 +113,11 @@ impl Error {
     pub fn without_folders(&self) -> String {
         let words = self.to_string();
         match self {
-            Self::Read { path, .. } | Self::Refused { path, .. } | Self::Content { path, .. } | Self::NoMeaning { path } | Self::Field { path, .. } => {
+            Self::Read { path, .. }
+            | Self::Refused { path, .. }
+            | Self::Content { path, .. }
+            | Self::NoMeaning { path }
+            | Self::Field { path, .. } => {
                 let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
                 words.replace(&path.display().to_string(), &name)
             }

@@ -2,8 +2,8 @@
 //!
 //! # Source
 //!
-//! Open Geospatial Consortium, 2019: OGC GeoTIFF Standard 1.1 (19-008r4), sections 7.1 (transformation) and 7.4 (keys); GDAL 3, GeoTIFF driver, for
-//! the tags 42112 (metadata) and 42113 (missing value).
+//! Open Geospatial Consortium, 2019: OGC GeoTIFF Standard 1.1 (19-008r4); GDAL 3, GeoTIFF driver, for the tags 42112 (metadata) and 42113 (missing
+//! value).
 
 mod crs;
 
@@ -17,8 +17,7 @@ use ndarray::{Array2, Ix2};
 
 use super::{
     Error,
-    hdf5::CELLS_MAX,
-    picture::{Picture, Place, Value, projection},
+    picture::{CELLS_MAX, Picture, Place, Value, plausible, projection},
     scale::Scale,
 };
 
@@ -44,10 +43,16 @@ impl GeoTiff {
             block_cache_bytes: 0,
             ..GeoTiffOpenOptions::default()
         };
+        let bytes = content.len();
         let file = guarded(path, || GeoTiffFile::from_bytes_with_options(content, options))?;
         let (rows, columns) = (file.height() as usize, file.width() as usize);
-        if rows == 0 || columns == 0 || rows.saturating_mul(columns) > CELLS_MAX {
-            return Err(Error::content(path, "size", format!("{columns} x {rows}"), format!("1 to {CELLS_MAX} cells")));
+        if !plausible([rows, columns], bytes) {
+            return Err(Error::content(
+                path,
+                "size",
+                format!("{columns} x {rows}"),
+                format!("1 to {CELLS_MAX} cells in {bytes} bytes"),
+            ));
         }
         if file.band_count() != 1 {
             return Err(Error::content(path, "bands", file.band_count().to_string(), "1, of rain"));
@@ -78,22 +83,21 @@ impl Picture for GeoTiff {
         [self.rows, self.columns]
     }
 
-    fn place(&self) -> Result<Option<Place>, Error> {
+    fn place(&self, given: Option<&str>) -> Result<Option<Place>, Error> {
         let Some(transform) = self.file.transform() else {
             return Ok(None);
         };
-        let definition = crs::definition(self.file.geokeys()).map_err(|(field, found)| {
-            Error::content(
-                &self.path,
-                field,
-                found,
-                "a coordinate system known here\nhint: give the PROJ definition as `projection` under [ingest.provider]",
-            )
-        });
+        let definition = match given {
+            Some(given) => given.to_owned(),
+            None => crs::definition(self.file.geokeys()).map_err(|(field, found)| {
+                let expected = "a coordinate system known here\nhint: give its PROJ definition as `projection` under [ingest.provider]";
+                Error::content(&self.path, field, found, expected)
+            })?,
+        };
         let (rows, columns) = (self.rows as f64, self.columns as f64);
         let ((west, north), (east, south)) = (transform.pixel_to_geo(0.0, 0.0), transform.pixel_to_geo(columns, rows));
         let straight = transform.pixel_to_geo(columns, 0.0).1 == north && transform.pixel_to_geo(0.0, rows).0 == west;
-        if !straight || !(west < east && south < north) {
+        if !(straight && west < east && south < north) {
             return Err(Error::content(
                 &self.path,
                 "transformation",
@@ -102,7 +106,7 @@ impl Picture for GeoTiff {
             ));
         }
         Ok(Some(Place {
-            projection: projection(&self.path, &definition?)?,
+            projection: projection(&self.path, &definition)?,
             west,
             east,
             south,
@@ -116,7 +120,11 @@ impl Picture for GeoTiff {
 
     fn rain(&self, scale: &Scale) -> Result<Array2<f32>, Error> {
         let refuse = |found: String| Error::content(&self.path, "samples", found, "whole numbers to 32 bits or floating ones");
-        let directory = self.file.tiff().ifd(self.file.base_ifd_index()).map_err(|e| refuse(e.to_string()))?;
+        let directory = self
+            .file
+            .tiff()
+            .ifd(self.file.base_ifd_index())
+            .map_err(|e| refuse(e.to_string()))?;
         let bits = directory.bits_per_sample().map_err(|e| refuse(e.to_string()))?;
         let format = directory.sample_format().map_err(|e| refuse(e.to_string()))?;
         macro_rules! read {
@@ -136,7 +144,10 @@ impl Picture for GeoTiff {
             other => return Err(refuse(format!("{other:?} (bits, format)"))),
         };
         let found = read.shape().to_vec();
-        let read = read.into_dimensionality::<Ix2>().ok().filter(|a| a.dim() == (self.rows, self.columns));
+        let read = read
+            .into_dimensionality::<Ix2>()
+            .ok()
+            .filter(|a| a.dim() == (self.rows, self.columns));
         read.ok_or_else(|| refuse(format!("shape {found:?}")))
     }
 }

@@ -14,8 +14,7 @@ use ndarray::Array2;
 
 use super::{
     Error,
-    hdf5::CELLS_MAX,
-    picture::{Picture, Value},
+    picture::{CELLS_MAX, Picture, Value, plausible},
     scale::Scale,
 };
 
@@ -33,8 +32,13 @@ impl Gif {
         let octet = |k: usize| content.get(k).copied().unwrap_or(0);
         let (columns, rows) = (u16::from_le_bytes([octet(6), octet(7)]), u16::from_le_bytes([octet(8), octet(9)]));
         let (rows, columns) = (usize::from(rows), usize::from(columns));
-        if rows == 0 || columns == 0 || rows * columns > CELLS_MAX {
-            return Err(Error::content(path, "size", format!("{columns} x {rows}"), format!("1 to {CELLS_MAX} cells")));
+        if !plausible([rows, columns], content.len()) {
+            return Err(Error::content(
+                path,
+                "size",
+                format!("{columns} x {rows}"),
+                format!("1 to {CELLS_MAX} cells in {} bytes", content.len()),
+            ));
         }
         Ok(Self {
             path: path.to_owned(),

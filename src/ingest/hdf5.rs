@@ -11,14 +11,12 @@ use ndarray::{Array2, Ix2};
 
 use super::{
     Error,
-    picture::{Picture, Value},
+    picture::{CELLS_MAX, Picture, Value, plausible},
     scale::Scale,
 };
 
 /// What every HDF5 file begins with.
 pub(super) const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
-/// Most cells of a picture: 8192 x 8192.
-pub(super) const CELLS_MAX: usize = 1 << 26;
 /// Largest dataset that is decoded at once, bytes: one picture of 8192 x 8192 doubles.
 const READ_MAX: usize = 1 << 29;
 /// Largest chunk that is decoded, bytes.
@@ -31,6 +29,7 @@ const ATTRIBUTE_MAX: u64 = 1 << 16;
 /// An open file: nothing is read but what is asked for.
 pub(super) struct Hdf5 {
     path: PathBuf,
+    bytes: usize,
     file: Hdf5File,
 }
 
@@ -45,12 +44,14 @@ impl Hdf5 {
             chunk_cache_bytes: 0,
             ..OpenOptions::default()
         };
+        let size = bytes.len();
         let file = Hdf5File::from_vec_with_options(bytes, options).map_err(|e| Error::Read {
             path: path.to_owned(),
             reason: e.to_string(),
         })?;
         Ok(Self {
             path: path.to_owned(),
+            bytes: size,
             file,
         })
     }
@@ -91,7 +92,9 @@ impl Hdf5 {
         } else {
             self.file.group(group)
         };
-        let names = inside.and_then(|g| g.member_names()).map_or_else(|_| Vec::new(), |(groups, _)| groups);
+        let names = inside
+            .and_then(|g| g.member_names())
+            .map_or_else(|_| Vec::new(), |(groups, _)| groups);
         let mut found: Vec<(u32, String)> = names
             .into_iter()
             .filter_map(|name| {
@@ -107,14 +110,18 @@ impl Hdf5 {
     pub fn shape(&self, dataset: &str) -> Result<[usize; 2], Error> {
         let shape = self.dataset(dataset)?.shape().to_vec();
         match shape.as_slice() {
-            [rows, columns] if *rows > 0 && *columns > 0 && rows.checked_mul(*columns).is_some_and(|n| n <= CELLS_MAX as u64) => {
+            [rows, columns]
+                if *rows <= CELLS_MAX as u64
+                    && *columns <= CELLS_MAX as u64
+                    && plausible([*rows as usize, *columns as usize], self.bytes) =>
+            {
                 Ok([*rows as usize, *columns as usize])
             }
             _ => Err(Error::content(
                 &self.path,
                 dataset,
                 format!("shape {shape:?}"),
-                format!("rows and columns, at most {CELLS_MAX} cells"),
+                format!("rows and columns, at most {CELLS_MAX} cells in {} bytes", self.bytes),
             )),
         }
     }
@@ -133,17 +140,32 @@ impl Hdf5 {
             };
         }
         let read = match data.dtype() {
-            Datatype::FixedPoint { size: 1, signed: false, .. } => read!(u8),
+            Datatype::FixedPoint {
+                size: 1, signed: false, ..
+            } => read!(u8),
             Datatype::FixedPoint { size: 1, signed: true, .. } => read!(i8),
-            Datatype::FixedPoint { size: 2, signed: false, .. } => read!(u16),
+            Datatype::FixedPoint {
+                size: 2, signed: false, ..
+            } => read!(u16),
             Datatype::FixedPoint { size: 2, signed: true, .. } => read!(i16),
-            Datatype::FixedPoint { size: 4, signed: false, .. } => read!(u32),
+            Datatype::FixedPoint {
+                size: 4, signed: false, ..
+            } => read!(u32),
             Datatype::FixedPoint { size: 4, signed: true, .. } => read!(i32),
-            Datatype::FixedPoint { size: 8, signed: false, .. } => read!(u64),
+            Datatype::FixedPoint {
+                size: 8, signed: false, ..
+            } => read!(u64),
             Datatype::FixedPoint { size: 8, signed: true, .. } => read!(i64),
             Datatype::FloatingPoint { size: 4, .. } => read!(f32),
             Datatype::FloatingPoint { size: 8, .. } => read!(f64),
-            other => return Err(Error::content(&self.path, dataset, format!("{other:?}"), "whole or floating numbers")),
+            other => {
+                return Err(Error::content(
+                    &self.path,
+                    dataset,
+                    format!("{other:?}"),
+                    "whole or floating numbers",
+                ));
+            }
         };
         let read = read.map_err(|e| told(e.to_string()))?;
         let found = read.shape().to_vec();
@@ -206,17 +228,30 @@ fn value(attribute: &Attribute) -> Option<Value> {
         };
     }
     let numbers: Option<Vec<f64>> = match &attribute.datatype {
-        Datatype::FixedPoint { size: 1, signed: false, .. } => numbers!(u8),
+        Datatype::FixedPoint {
+            size: 1, signed: false, ..
+        } => numbers!(u8),
         Datatype::FixedPoint { size: 1, signed: true, .. } => numbers!(i8),
-        Datatype::FixedPoint { size: 2, signed: false, .. } => numbers!(u16),
+        Datatype::FixedPoint {
+            size: 2, signed: false, ..
+        } => numbers!(u16),
         Datatype::FixedPoint { size: 2, signed: true, .. } => numbers!(i16),
-        Datatype::FixedPoint { size: 4, signed: false, .. } => numbers!(u32),
+        Datatype::FixedPoint {
+            size: 4, signed: false, ..
+        } => numbers!(u32),
         Datatype::FixedPoint { size: 4, signed: true, .. } => numbers!(i32),
-        Datatype::FixedPoint { size: 8, signed: false, .. } => numbers!(u64),
+        Datatype::FixedPoint {
+            size: 8, signed: false, ..
+        } => numbers!(u64),
         Datatype::FixedPoint { size: 8, signed: true, .. } => numbers!(i64),
         Datatype::FloatingPoint { size: 4, .. } => numbers!(f32),
         Datatype::FloatingPoint { size: 8, .. } => numbers!(f64),
-        _ => return attribute.read_string().ok().map(|t| Value::Text(t.trim_matches(['\0', ' ']).to_owned())),
+        _ => {
+            return attribute
+                .read_string()
+                .ok()
+                .map(|t| Value::Text(t.trim_matches(['\0', ' ']).to_owned()));
+        }
     };
     numbers.filter(|n| !n.is_empty()).map(Value::Numbers)
 }

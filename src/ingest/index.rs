@@ -282,7 +282,10 @@ impl Format {
             Self::Gif => Box::new(gif::Gif::open(path, content)?),
         };
         let known = || self.known(path, picture.as_ref());
-        let provider = provider.cloned().or_else(known).ok_or_else(|| Error::NoMeaning { path: path.to_owned() })?;
+        let provider = provider
+            .cloned()
+            .or_else(known)
+            .ok_or_else(|| Error::NoMeaning { path: path.to_owned() })?;
         Ok(Box::new(provider::File::open(path, picture, &provider)?))
     }
 

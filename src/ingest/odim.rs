@@ -2,11 +2,8 @@
 //!
 //! # Source
 //!
-//! Michelson, D. B., R. Lewandowski, M. Szewczykowski, H. Beekhuis, G. Haase, T. Mammen and D. Johnson, 2021: EUMETNET OPERA weather radar
-//! information model for implementation with the HDF5 file format, version 2.4: tables 1 (`what` of the root), 5 (geographical `where`),
-//! 12 to 14 (`what` of datasets and data), 16 (quantities); sections 4.3 and 5 (gain, offset, nodata, undetect), 4.4 (quality).
-
-
+//! EUMETNET OPERA, 2021: weather radar information model for implementation with the HDF5 file format, version 2.4 (ODIM_H5), on `what`, `where`
+//! and `how` at the root, of datasets and of data; on quantities, gain, offset, nodata and undetect; on quality.
 
 use std::path::Path;
 
@@ -61,7 +58,7 @@ impl File {
     pub fn open(file: Hdf5, quality_min: f64) -> Result<Self, Error> {
         let path = file.path().to_owned();
         let object = file.text("what", "object").unwrap_or_default();
-        if !matches!(object.as_str(), "COMP" | "IMAGE" | "CVOL") {
+        if !matches!(object.as_str(), "COMP" | "IMAGE") {
             return Err(Error::content(&path, "what/object", object, "COMP or IMAGE, a map of rain"));
         }
         let nominal = moment(file.text("what", "date"), file.text("what", "time"))
@@ -95,9 +92,17 @@ impl File {
         }
         let mut rain: Vec<&Found> = found.iter().filter(|f| f.rank.is_some()).collect();
         if rain.is_empty() {
-            return Err(Error::content(&path, "quantities", format!("{quantities:?}"), format!("one of {QUANTITIES:?}")));
+            return Err(Error::content(
+                &path,
+                "quantities",
+                format!("{quantities:?}"),
+                format!("one of {QUANTITIES:?}"),
+            ));
         }
+        // One quantity of all frames, the best there is.
         rain.sort_by_key(|f| f.rank);
+        let best = rain[0].rank;
+        rain.retain(|f| f.rank == best);
         // A file is of its nominal time. Only where its pictures end at several times does each hold at its own end.
         let several = rain.iter().any(|f| f.end != rain[0].end);
         let quality_of_set = found.iter().find(|f| f.quantity == "QIND").map(|f| f.data.clone());
@@ -164,7 +169,12 @@ impl Found {
                 let seconds = self.start.zip(self.end).map_or(0, |(start, end)| (end - start).num_seconds());
                 if seconds <= 0 {
                     let field = format!("{}/what: startdate to endtime", self.dataset);
-                    return Err(Error::content(file.path(), field, format!("{seconds} s"), "the interval of an accumulation"));
+                    return Err(Error::content(
+                        file.path(),
+                        field,
+                        format!("{seconds} s"),
+                        "the interval of an accumulation",
+                    ));
                 }
                 Law::Linear(units::rate_of_accumulation(1.0, seconds as f64))
             }
@@ -186,7 +196,12 @@ impl Found {
         let total = |name: &String| file.text(&format!("{name}/how"), "task").is_some_and(|t| t.ends_with("qi_total"));
         let mut qualities = file.numbered(&self.data, "quality");
         qualities.extend(file.numbered(&self.dataset, "quality"));
-        let quality = qualities.iter().find(|n| total(n)).or(qualities.first()).cloned().or(quality_of_set);
+        let quality = qualities
+            .iter()
+            .find(|n| total(n))
+            .or(qualities.first())
+            .cloned()
+            .or(quality_of_set);
         let quality = quality.map(|name| {
             let mut scale = scale(file, &[&name], Law::Linear(1.0));
             // Where nothing was detected nobody can say how well: not judged, like a cell without quality.
@@ -266,4 +281,3 @@ fn moment(date: Option<String>, clock: Option<String>) -> Option<ValidTime> {
     let time = NaiveDateTime::parse_from_str(&format!("{date}{clock}"), "%Y%m%d%H%M%S").ok()?;
     plain.then(|| time.and_utc())
 }
-

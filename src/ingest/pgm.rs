@@ -10,12 +10,11 @@ use ndarray::Array2;
 
 use super::{
     Error,
-    hdf5::CELLS_MAX,
-    picture::{Picture, Place, Value, from_words, projection},
+    picture::{CELLS_MAX, Picture, Place, Value, from_words, projection},
     scale::Scale,
 };
 
-/// The sphere of these composites, radius 6371.288 km (pysteps 1.7, `io/importers.py`, `import_fmi_pgm`).
+/// The sphere of these composites, radius 6371.288 km (pysteps 1.21, `io/importers.py`, `import_fmi_pgm`).
 const RADIUS_M: f64 = 6_371_288.0;
 /// Most octets of the head.
 const HEADER_MAX: usize = 1 << 16;
@@ -43,19 +42,35 @@ impl Pgm {
         while words.len() < 3 {
             match content.get(at).filter(|_| at < HEADER_MAX) {
                 Some(b'#') => {
-                    let line: Vec<u8> = content[at + 1..].iter().copied().take(HEADER_MAX).take_while(|b| *b != b'\n').collect();
+                    let line: Vec<u8> = content[at + 1..]
+                        .iter()
+                        .copied()
+                        .take(HEADER_MAX)
+                        .take_while(|b| *b != b'\n')
+                        .collect();
                     at += line.len() + 1;
                     let line = String::from_utf8_lossy(&line).into_owned();
                     let (word, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
                     comments.push((word.to_owned(), rest.trim().to_owned()));
                 }
                 Some(b) if b.is_ascii_digit() => {
-                    let word: String = content[at..].iter().take(9).take_while(|b| b.is_ascii_digit()).map(|b| char::from(*b)).collect();
+                    let word: String = content[at..]
+                        .iter()
+                        .take(9)
+                        .take_while(|b| b.is_ascii_digit())
+                        .map(|b| char::from(*b))
+                        .collect();
                     at += word.len();
                     words.push(word);
                 }
                 Some(b) if b.is_ascii_whitespace() => at += 1,
-                other => return Err(refuse("head", format!("{other:?} at byte {at}"), "width, height and greatest value")),
+                other => {
+                    return Err(refuse(
+                        "head",
+                        format!("{other:?} at byte {at}"),
+                        "width, height and greatest value",
+                    ));
+                }
             }
         }
         let number = |k: usize| words[k].parse::<usize>().unwrap_or(0);
@@ -94,7 +109,7 @@ impl Picture for Pgm {
         [self.rows, self.columns]
     }
 
-    fn place(&self) -> Result<Option<Place>, Error> {
+    fn place(&self, given: Option<&str>) -> Result<Option<Place>, Error> {
         let Some(kind) = self.comment("type") else {
             return Ok(None);
         };
@@ -115,7 +130,7 @@ impl Picture for Pgm {
             numbers("centrallongitude")?[0],
             numbers("truelatitude")?[0]
         );
-        let map = projection(&self.path, &definition)?;
+        let map = projection(&self.path, given.unwrap_or(&definition))?;
         Place::between(&self.path, map, pair("bottomleft")?, pair("topright")?).map(Some)
     }
 

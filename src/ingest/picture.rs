@@ -31,8 +31,8 @@ pub(super) trait Picture {
     /// Rows and columns.
     fn shape(&self) -> [usize; 2];
 
-    /// Edges and projection, where the file knows them itself.
-    fn place(&self) -> Result<Option<Place>, Error> {
+    /// Edges and projection, where the file knows them itself; a PROJ definition that is given stands for its own.
+    fn place(&self, _given: Option<&str>) -> Result<Option<Place>, Error> {
         Ok(None)
     }
 
@@ -127,10 +127,21 @@ impl Place {
     }
 }
 
+/// Most cells of a picture: 8192 x 8192.
+pub(super) const CELLS_MAX: usize = 1 << 26;
+
+/// Whether a file of so many bytes can hold a picture of this shape: no packing in use makes 4000 cells of a byte, and some million cost nothing.
+pub(super) fn plausible([rows, columns]: [usize; 2], bytes: usize) -> bool {
+    let cells = rows.saturating_mul(columns);
+    cells > 0 && cells <= CELLS_MAX && cells <= (4 << 20) + bytes.saturating_mul(4000)
+}
+
 /// Finite numbers that a text holds one after the other, at least one and nothing else.
 pub(super) fn from_words(text: &str) -> Option<Vec<f64>> {
     let words = text.split([' ', ',', ';', '\t']).filter(|w| !w.is_empty());
-    let numbers = words.map(|w| w.parse().ok().filter(|n: &f64| n.is_finite())).collect::<Option<Vec<f64>>>();
+    let numbers = words
+        .map(|w| w.parse().ok().filter(|n: &f64| n.is_finite()))
+        .collect::<Option<Vec<f64>>>();
     numbers.filter(|n| !n.is_empty())
 }
 

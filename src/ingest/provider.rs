@@ -34,7 +34,7 @@ pub struct Provider {
     /// A reflectivity below this is dry, dBZ.
     #[serde(default = "weakest_dbz")]
     pub weakest_dbz: f64,
-    /// The picture in an HDF5 file, such as `image1/image_data`.
+    /// The picture in an HDF5 file, such as `image1/image_data`; without it HDF5 is read as ODIM or NetCDF, which need no description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dataset: Option<String>,
     /// Quantity = gain x number + offset.
@@ -54,7 +54,7 @@ pub struct Provider {
     pub dry: Vec<Number>,
     /// The valid time; of an accumulation the end of its interval.
     pub time: Time,
-    /// PROJ definition in metres or degrees, which begins with `+`, or the name of one in the file; where the file does not place itself.
+    /// PROJ definition in metres or degrees, which begins with `+`, or the name of one in the file; where the file says none or one not known here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projection: Option<String>,
     /// Where the edges lie; where the file does not place itself.
@@ -171,14 +171,21 @@ impl Provider {
         if self.quantity == Quantity::Accumulation && self.interval_min.is_none() {
             return refuse("provider.interval_min", "not given".into(), "minutes of an accumulation");
         }
-        if let Some(zr) = self.zr.filter(|zr| !(zr.a > 0.0 && zr.b > 0.0 && zr.a.is_finite() && zr.b.is_finite())) {
+        if let Some(zr) = self
+            .zr
+            .filter(|zr| !(zr.a > 0.0 && zr.b > 0.0 && zr.a.is_finite() && zr.b.is_finite()))
+        {
             return refuse("provider.zr", format!("a = {}, b = {}", zr.a, zr.b), "both above 0");
         }
         if self.weakest_dbz.is_nan() {
             return refuse("provider.weakest_dbz", "NaN".into(), "a number");
         }
-        if !(self.time.plus_min.abs() <= 1e5) {
-            return refuse("provider.time.plus_min", self.time.plus_min.to_string(), "at most 100000 either way");
+        if !(-1e5..=1e5).contains(&self.time.plus_min) {
+            return refuse(
+                "provider.time.plus_min",
+                self.time.plus_min.to_string(),
+                "at most 100000 either way",
+            );
         }
         if chrono::format::StrftimeItems::new(&self.time.format).any(|i| i == chrono::format::Item::Error) {
             return refuse("provider.time.format", self.time.format.clone(), "a format such as `%Y%m%d%H%M`");
@@ -237,7 +244,9 @@ impl Provider {
         };
         let parse = |start: usize| {
             let rest = found.get(start..)?;
-            NaiveDateTime::parse_and_remainder(rest, &self.time.format).ok().map(|(time, _)| time)
+            NaiveDateTime::parse_and_remainder(rest, &self.time.format)
+                .ok()
+                .map(|(time, _)| time)
         };
         // In the name of a file the time may stand anywhere, in a value it stands at its beginning.
         let starts = if self.time.value.is_some() { 0..1 } else { 0..found.len() };
@@ -250,23 +259,34 @@ impl Provider {
 
     fn grid(&self, path: &Path, picture: &dyn Picture) -> Result<Grid, Error> {
         let shape = picture.shape();
-        let (Some(given), Some(edges)) = (&self.projection, &self.edges) else {
-            // A projection alone stands for one that the file has but cannot name here.
-            let place = picture.place()?.ok_or_else(|| {
-                Error::content(path, "place", "nothing in the file", "`projection` and `edges` under [ingest.provider]")
-            })?;
-            return place.grid(path, shape);
+        let definition = match self.projection.as_deref() {
+            Some(given) if !given.trim_start().starts_with('+') => Some(text(path, picture, given)?),
+            given => given.map(str::to_owned),
         };
-        let definition = if given.trim_start().starts_with('+') {
-            given.clone()
-        } else {
-            text(path, picture, given)?
+        let needed = || {
+            Error::content(
+                path,
+                "place",
+                "nothing in the file",
+                "`projection` and `edges` under [ingest.provider]",
+            )
         };
+        let Some(edges) = &self.edges else {
+            return picture.place(definition.as_deref())?.ok_or_else(needed)?.grid(path, shape);
+        };
+        let definition = definition.ok_or_else(needed)?;
         let map = projection(path, &definition)?;
         let place = match edges {
             Edges::Corners(name) => {
                 let numbers = picture.value(name).and_then(Value::numbers);
-                let refuse = || Error::content(path, name, format!("{numbers:?}"), "eight numbers, longitude and latitude of four corners");
+                let refuse = || {
+                    Error::content(
+                        path,
+                        name,
+                        format!("{numbers:?}"),
+                        "eight numbers, longitude and latitude of four corners",
+                    )
+                };
                 let corners = numbers.as_deref().filter(|n| n.len() == 8).ok_or_else(refuse)?;
                 Place::between(path, map, (corners[0], corners[1]), (corners[4], corners[5]))?
             }

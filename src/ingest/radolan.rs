@@ -64,7 +64,13 @@ impl File {
     pub fn open(path: &Path, content: Vec<u8>) -> Result<Self, Error> {
         let refuse = |field: &str, found: String, expected: &str| Error::content(path, field, found, expected);
         let end = content.iter().take(HEADER_MAX).position(|b| *b == 3);
-        let end = end.ok_or_else(|| refuse("header", format!("no end in {} bytes", content.len().min(HEADER_MAX)), "text that ends in ETX"))?;
+        let end = end.ok_or_else(|| {
+            refuse(
+                "header",
+                format!("no end in {} bytes", content.len().min(HEADER_MAX)),
+                "text that ends in ETX",
+            )
+        })?;
         let text: String = content[..end].iter().map(|b| char::from(*b)).collect();
         let header = Header::read(path, &text)?;
         let counted = header.rows * header.columns;
@@ -159,19 +165,27 @@ impl Header {
         let after = |mark: &str| text.get(17..).and_then(|t| t.split_once(mark)).map(|(_, rest)| rest);
         let digits = |rest: &str| -> String { rest.trim_start().chars().take_while(char::is_ascii_digit).collect() };
         let cells = after("GP").unwrap_or("").get(..9).unwrap_or("");
-        let shape = cells.split_once('x').and_then(|(r, c)| Some((r.trim().parse().ok()?, c.trim().parse().ok()?)));
+        let shape = cells
+            .split_once('x')
+            .and_then(|(r, c)| Some((r.trim().parse().ok()?, c.trim().parse().ok()?)));
         let (rows, columns): (usize, usize) = shape.ok_or_else(|| refuse("GP", cells, "rows x columns"))?;
         let ahead = after("VV").map(&digits).unwrap_or_default();
         if ahead.parse::<u32>().is_ok_and(|minutes| minutes > 0) {
             return Err(refuse("VV", &ahead, "000, an observation, not a forecast"));
         }
         let exponent = after("PR").unwrap_or("").trim_start().get(..4).unwrap_or("");
-        let precision = exponent.strip_prefix('E').and_then(|e| e.parse::<i32>().ok()).filter(|e| (-4..=2).contains(e));
+        let precision = exponent
+            .strip_prefix('E')
+            .and_then(|e| e.parse::<i32>().ok())
+            .filter(|e| (-4..=2).contains(e));
         let precision = precision.ok_or_else(|| refuse("PR", exponent, "E-04 to E+02"))?;
         let interval = after("INT").unwrap_or("");
         let count = digits(interval);
         // Counted in minutes, or where the unit says so in days.
-        let days = interval.trim_start().strip_prefix(&count).is_some_and(|rest| rest.starts_with("U1"));
+        let days = interval
+            .trim_start()
+            .strip_prefix(&count)
+            .is_some_and(|rest| rest.starts_with("U1"));
         let interval_s = count.parse().ok().map(|n: f64| n * if days { 86_400.0 } else { 60.0 });
         let interval_s = interval_s.filter(|s| *s > 0.0 && *s <= 366.0 * 86_400.0);
         let interval_s = interval_s.ok_or_else(|| refuse("INT", &count, "minutes, at least 1"))?;

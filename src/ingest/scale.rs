@@ -31,10 +31,12 @@ pub(super) enum Law {
 impl Scale {
     /// Rain, mm h⁻¹, of a number in the file; NaN where it was not observed.
     pub fn mm_h(&self, number: f64) -> f32 {
-        if number.is_nan() || self.missing.contains(&number) {
+        // Codes are often announced as doubles beside cells in single precision.
+        let is = |codes: &[f64]| codes.iter().any(|code| *code as f32 == number as f32);
+        if number.is_nan() || is(&self.missing) {
             return f32::NAN;
         }
-        if self.dry.contains(&number) {
+        if is(&self.dry) {
             return 0.0;
         }
         let quantity = self.gain * number + self.offset;
@@ -80,5 +82,10 @@ mod tests {
             law: Law::Linear(12.0),
         };
         assert!((scale.mm_h(5.0) - 2.4).abs() < 1e-6);
+        let coded = Scale {
+            missing: vec![-9999.9],
+            ..scale
+        };
+        assert!(coded.mm_h(f64::from(-9999.9f32)).is_nan());
     }
 }

@@ -111,7 +111,11 @@ fn lay_out(header: &EventHeader, times: &[ValidTime], from: &Provenance) -> Resu
     let grid = &header.grid;
     let span = times.first().zip(times.last());
     let title = span.map_or_else(String::new, |(first, last)| {
-        format!("observed rain, {} to {}", first.format("%Y-%m-%dT%H:%M:%SZ"), last.format("%Y-%m-%dT%H:%M:%SZ"))
+        format!(
+            "observed rain, {} to {}",
+            first.format("%Y-%m-%dT%H:%M:%SZ"),
+            last.format("%Y-%m-%dT%H:%M:%SZ")
+        )
     });
     let attributes = [
         ("Conventions", "CF-1.11".to_owned()),
@@ -124,8 +128,14 @@ fn lay_out(header: &EventHeader, times: &[ValidTime], from: &Provenance) -> Resu
         ("nowblend_version", from.version.clone()),
         ("nowblend_commit", from.commit.clone().unwrap_or_else(|| "unknown".to_owned())),
         ("nowblend_configuration", from.config_toml.clone()),
-        ("nowblend_inputs", serde_json::to_string(&from.inputs).expect("names, sizes and sums are always JSON")),
-        ("nowblend_notices", serde_json::to_string(&from.notices).expect("notices are always JSON")),
+        (
+            "nowblend_inputs",
+            serde_json::to_string(&from.inputs).expect("names, sizes and sums are always JSON"),
+        ),
+        (
+            "nowblend_notices",
+            serde_json::to_string(&from.notices).expect("notices are always JSON"),
+        ),
     ];
     cf::global(&mut file, attributes)?;
     let (ny, nx) = grid.shape();

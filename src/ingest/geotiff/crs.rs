@@ -2,8 +2,7 @@
 //!
 //! # Source
 //!
-//! Open Geospatial Consortium, 2019: OGC GeoTIFF Standard 1.1 (19-008r4), annex B and section 7.4; EPSG Geodetic Parameter Dataset for the systems
-//! that are named by a code.
+//! Open Geospatial Consortium, 2019: OGC GeoTIFF Standard 1.1 (19-008r4); EPSG Geodetic Parameter Dataset for the systems that are named by a code.
 
 use geotiff_reader::geokeys::GeoKeyDirectory;
 
@@ -76,8 +75,12 @@ fn of_epsg(code: u16) -> Option<String> {
         5070 => format!("+proj=aea +lat_0=23 +lon_0=-96 +lat_1=29.5 +lat_2=45.5 +x_0=0 +y_0=0 {GRS80}"),
         3577 => format!("+proj=aea +lat_0=0 +lon_0=132 +lat_1=-18 +lat_2=-36 +x_0=0 +y_0=0 {GRS80}"),
         // CH1903 LV03 and CH1903+ LV95.
-        21781 => format!("+proj=somerc +lat_0=46.9524055555556 +lon_0=7.43958333333333 +k_0=1 +x_0=600000 +y_0=200000 +ellps=bessel {swiss}"),
-        2056 => format!("+proj=somerc +lat_0=46.9524055555556 +lon_0=7.43958333333333 +k_0=1 +x_0=2600000 +y_0=1200000 +ellps=bessel {swiss}"),
+        21781 => {
+            format!("+proj=somerc +lat_0=46.9524055555556 +lon_0=7.43958333333333 +k_0=1 +x_0=600000 +y_0=200000 +ellps=bessel {swiss}")
+        }
+        2056 => {
+            format!("+proj=somerc +lat_0=46.9524055555556 +lon_0=7.43958333333333 +k_0=1 +x_0=2600000 +y_0=1200000 +ellps=bessel {swiss}")
+        }
         // Web Mercator; NSIDC and antarctic polar stereographic.
         3857 => "+proj=merc +a=6378137 +b=6378137 +lat_ts=0 +lon_0=0 +x_0=0 +y_0=0 +k=1 +units=m +no_defs".into(),
         3413 => "+proj=stere +lat_0=90 +lat_ts=70 +lon_0=-45 +x_0=0 +y_0=0 +datum=WGS84 +units=m +no_defs".into(),
@@ -112,7 +115,10 @@ fn user_defined(keys: &GeoKeyDirectory) -> Result<String, (&'static str, String)
             Some(true_latitude) => format!("+proj=stere +lat_0={latitude} +lon_0={longitude} +lat_ts={true_latitude}"),
             None => format!("+proj=stere +lat_0={latitude} +lon_0={longitude} +k_0={scale}"),
         },
-        Some(15) => format!("+proj=stere +lat_0={} +lon_0={longitude} +lat_ts={latitude}", 90f64.copysign(latitude)),
+        Some(15) => format!(
+            "+proj=stere +lat_0={} +lon_0={longitude} +lat_ts={latitude}",
+            90f64.copysign(latitude)
+        ),
         other => return Err(("ProjMethod", format!("{other:?}"))),
     };
     Ok(format!(
@@ -136,5 +142,87 @@ fn earth(keys: &GeoKeyDirectory) -> Result<String, (&'static str, String)> {
         (Some(7019), _) | (_, Some(4258 | 4269)) => Ok("+ellps=GRS80".into()),
         (Some(7004), _) => Ok("+ellps=bessel".into()),
         (ellipsoid, datum) => Err(("Ellipsoid, GeodeticCRS", format!("{ellipsoid:?}, {datum:?}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use geotiff_reader::geokeys::GeoKeyValue;
+
+    use super::*;
+
+    fn keys(shorts: &[(u16, u16)], doubles: &[(u16, f64)]) -> GeoKeyDirectory {
+        let mut keys = GeoKeyDirectory::new();
+        keys.set(MODEL, GeoKeyValue::Short(1));
+        for (key, value) in shorts {
+            keys.set(*key, GeoKeyValue::Short(*value));
+        }
+        for (key, value) in doubles {
+            keys.set(*key, GeoKeyValue::Double(vec![*value]));
+        }
+        keys
+    }
+
+    #[test]
+    fn systems_are_known_by_code_or_key_by_key_and_others_refused_by_name() {
+        let own = |method: u16| [(PROJECTED, USER_DEFINED), (METHOD, method), (LINEAR_UNIT, METRE), (GEODETIC, 4326)];
+        let polar = keys(
+            &own(15),
+            &[
+                (LONGITUDE[3], 10.0),
+                (LATITUDE[0], 60.0),
+                (SEMI_MAJOR, 6_370_040.0),
+                (SEMI_MINOR, 6_370_040.0),
+            ],
+        );
+        let cone = keys(
+            &own(8),
+            &[(LONGITUDE[1], 4.0), (LATITUDE[1], 50.0), (PARALLEL_1, 49.0), (PARALLEL_2, 51.0)],
+        );
+        let cylinder = keys(&own(1), &[(LONGITUDE[0], 27.0), (SCALE[0], 0.9996), (EASTING[0], 500_000.0)]);
+        for (keys, expected) in [
+            (
+                keys(&[(PROJECTED, 32_633)], &[]),
+                "+proj=utm +zone=33 +datum=WGS84 +units=m +no_defs",
+            ),
+            (
+                keys(&[(PROJECTED, 25_832)], &[]),
+                "+proj=utm +zone=32 +ellps=GRS80 +units=m +no_defs",
+            ),
+            (keys(&[(MODEL, 2), (GEODETIC, 4326)], &[]), "+proj=longlat +datum=WGS84 +no_defs"),
+            (
+                polar,
+                "+proj=stere +lat_0=90 +lon_0=10 +lat_ts=60 +x_0=0 +y_0=0 +a=6370040 +b=6370040 +units=m +no_defs",
+            ),
+            (
+                cone,
+                "+proj=lcc +lat_0=50 +lon_0=4 +lat_1=49 +lat_2=51 +x_0=0 +y_0=0 +ellps=WGS84 +units=m +no_defs",
+            ),
+            (
+                cylinder,
+                "+proj=tmerc +lat_0=0 +lon_0=27 +k_0=0.9996 +x_0=500000 +y_0=0 +ellps=WGS84 +units=m +no_defs",
+            ),
+        ] {
+            assert_eq!(definition(&keys).unwrap(), expected);
+            nowblend_field::Projection::parse(expected).unwrap();
+        }
+        assert_eq!(
+            definition(&keys(&[(PROJECTED, 2180)], &[])),
+            Err(("ProjectedCRS", "EPSG:2180".into()))
+        );
+        assert_eq!(
+            definition(&keys(&[(PROJECTED, 3067), (LINEAR_UNIT, 9002)], &[])),
+            Err(("ProjLinearUnits", "9002".into()))
+        );
+        assert_eq!(definition(&keys(&own(24), &[])).unwrap_err().0, "ProjMethod");
+    }
+
+    #[test]
+    fn every_code_has_a_definition_that_parses() {
+        let known = (1..=u16::MAX)
+            .filter_map(of_epsg)
+            .map(|d| nowblend_field::Projection::parse(&d).map(|_| 1))
+            .sum::<Result<usize, _>>();
+        assert!(known.unwrap() > 150);
     }
 }

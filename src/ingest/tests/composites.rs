@@ -23,9 +23,16 @@ fn reflectivity_alone_becomes_rain_south_up_with_undetect_dry_and_nodata_missing
     assert_eq!(archive.times(), [time(0)]);
     // Cell centres lie half a cell inside the outer corners.
     let grid = archive.grid();
-    assert!((grid.x.first + 3000.0).abs() < 0.01 && (grid.y.first + 2000.0).abs() < 0.01, "{grid}");
+    assert!(
+        (grid.x.first + 3000.0).abs() < 0.01 && (grid.y.first + 2000.0).abs() < 0.01,
+        "{grid}"
+    );
     // 5 dBZ, number 74, is the weakest that is rain.
-    let expected = array![[0.0, 0.0, echo(74.0), echo(140.0)], [0.0, echo(100.0), echo(120.0), X], [X, 0.0, 0.0, echo(80.0)]];
+    let expected = array![
+        [0.0, 0.0, echo(74.0), echo(140.0)],
+        [0.0, echo(100.0), echo(120.0), X],
+        [X, 0.0, 0.0, echo(80.0)]
+    ];
     agrees(&frame(&archive), &expected);
 }
 
@@ -52,7 +59,10 @@ fn an_accumulation_is_a_rate_until_its_end() {
     says.retain(|s| !matches!(s, super::formats::Says::Text(_, "starttime", _)));
     let (_folder, refused) = open("b.h5", &hdf5(&[("dataset1/data1/data", numbers())], &says), None);
     let words = refused.unwrap_err().to_string();
-    assert!(words.contains("b.h5") && words.contains("startdate to endtime") && words.contains("0 s"), "{words}");
+    assert!(
+        words.contains("b.h5") && words.contains("startdate to endtime") && words.contains("0 s"),
+        "{words}"
+    );
 }
 
 #[test]
@@ -79,7 +89,10 @@ fn a_rate_is_taken_before_a_reflectivity_and_low_quality_is_missing() {
         ];
         let (folder, archive) = open("rate.h5", &hdf5(&pictures, &says), None);
         let plain = frame(&archive.unwrap());
-        agrees(&plain, &array![[1.0, 2.0, 74.0, 140.0], [0.0, 100.0, 120.0, X], [X, 0.0, 40.0, 80.0]]);
+        agrees(
+            &plain,
+            &array![[1.0, 2.0, 74.0, 140.0], [0.0, 100.0, 120.0, X], [X, 0.0, 40.0, 80.0]],
+        );
         let strict = Archive::open(&IngestConfig {
             quality_min: 0.5,
             ..super::config(&folder.path().join("rate.h5"))
@@ -94,7 +107,11 @@ fn a_rate_is_taken_before_a_reflectivity_and_low_quality_is_missing() {
 fn datasets_that_end_at_several_times_are_several_frames() {
     let mut says = odim_root();
     for (dataset, end) in [("dataset1/what", "115500"), ("dataset2/what", "120000")] {
-        says.extend([text(dataset, "quantity", "RATE"), text(dataset, "enddate", "20240701"), text(dataset, "endtime", end)]);
+        says.extend([
+            text(dataset, "quantity", "RATE"),
+            text(dataset, "enddate", "20240701"),
+            text(dataset, "endtime", end),
+        ]);
     }
     let pictures = [("dataset1/data1/data", numbers()), ("dataset2/data1/data", numbers() / 2)];
     let (_folder, archive) = open("series.h5", &hdf5(&pictures, &says), None);
@@ -109,7 +126,9 @@ fn what_is_no_map_of_rain_or_contradicts_itself_is_refused_by_name() {
     let with = |group: &'static str, name: &'static str, value: &str| {
         let mut says = odim_root();
         says.push(text("dataset1/what", "quantity", "RATE"));
-        says.retain(|s| !matches!(s, super::formats::Says::Text(g, n, _) | super::formats::Says::Number(g, n, _) if (*g, *n) == (group, name)));
+        says.retain(
+            |s| !matches!(s, super::formats::Says::Text(g, n, _) | super::formats::Says::Number(g, n, _) if (*g, *n) == (group, name)),
+        );
         match value.parse() {
             Ok(value) if group == "where" => says.push(number(group, name, value)),
             _ => says.push(text(group, name, value)),
@@ -165,7 +184,10 @@ fn de1200_lies_on_wgs84_since_version_5_and_a_forecast_is_no_observation() {
     let archive = archive.unwrap();
     let grid = archive.grid();
     // Corners of the outer cells as the service publishes them, from a corner half a cell out.
-    for (row, column, longitude, latitude) in [(-0.5, -0.5, 3.566_994_6, 45.696_425_4), (1199.5, 1099.5, 18.731_616_5, 55.845_438_6)] {
+    for (row, column, longitude, latitude) in [
+        (-0.5, -0.5, 3.566_994_6, 45.696_425_4),
+        (1199.5, 1099.5, 18.731_616_5, 55.845_438_6),
+    ] {
         let place = grid.lon_lat(row, column).unwrap();
         assert!((place.0 - longitude).abs() < 1e-5 && (place.1 - latitude).abs() < 1e-5, "{place:?}");
     }

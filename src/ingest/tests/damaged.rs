@@ -298,7 +298,10 @@ fn damaged_files_of_every_other_format_are_refused_or_make_sense() {
         for k in 0..40 {
             let cut = whole.len() * k / 40;
             match read(&whole[..cut]) {
-                Ok((t, r)) => assert!(t == time && r.iter().zip(&rain).all(|(a, b)| a == b || a.is_nan() && b.is_nan()), "{name} cut at {cut}"),
+                Ok((t, r)) => assert!(
+                    t == time && r.iter().zip(&rain).all(|(a, b)| a == b || a.is_nan() && b.is_nan()),
+                    "{name} cut at {cut}"
+                ),
                 Err(words) => assert!(words.contains(&name), "{words}"),
             }
         }

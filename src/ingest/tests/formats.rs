@@ -53,7 +53,9 @@ pub fn hdf5(pictures: &[(&str, Array2<u16>)], says: &[Says]) -> Vec<u8> {
             file.add_group_attribute(*group, *name, value).unwrap();
         }
     }
-    let options = NcWriteOptions { format: NcWriteFormat::Nc4 };
+    let options = NcWriteOptions {
+        format: NcWriteFormat::Nc4,
+    };
     file.to_vec(options).unwrap().1
 }
 
@@ -124,9 +126,10 @@ pub fn radolan_ry() -> Vec<u8> {
 
 /// A picture as the Finnish Meteorological Institute writes it, 3 x 4 cells.
 pub fn pgm() -> Vec<u8> {
-    let mut out = b"P5\n# obstime 202407011205\n# param CorrectedReflectivity\n# projection radar {\n# type stereographic\n# centrallongitude 25\n\
+    let mut out =
+        b"P5\n# obstime 202407011205\n# param CorrectedReflectivity\n# projection radar {\n# type stereographic\n# centrallongitude 25\n\
         # centrallatitude 90\n# truelatitude 60\n# bottomleft 18.600000 57.930000\n# topright 34.903000 69.005000\n# }\n4 3\n255\n"
-        .to_vec();
+            .to_vec();
     out.extend(numbers().iter().map(|n| *n as u8));
     out
 }
@@ -166,7 +169,12 @@ pub fn rates() -> Provider {
 /// A composite as the Royal Netherlands Meteorological Institute writes it.
 pub fn knmi_file() -> Vec<u8> {
     let map = Projection::parse("+proj=stere +lat_0=90 +lon_0=0 +lat_ts=60 +a=6378137 +b=6356752 +x_0=0 +y_0=0 +units=m +no_defs").unwrap();
-    let corners = [(0.0, -4_415_000.0), (0.0, -4_412_000.0), (4000.0, -4_412_000.0), (4000.0, -4_415_000.0)];
+    let corners = [
+        (0.0, -4_415_000.0),
+        (0.0, -4_412_000.0),
+        (4000.0, -4_412_000.0),
+        (4000.0, -4_415_000.0),
+    ];
     let corners = corners.iter().flat_map(|(x, y)| {
         let (longitude, latitude) = map.inverse(*x, *y).unwrap();
         [longitude, latitude]
@@ -200,7 +208,11 @@ pub fn all() -> Vec<(String, Vec<u8>, Option<Provider>)> {
         ("odim.h5".into(), odim_dbzh(), None),
         ("raa01-ry.bin".into(), small, None),
         ("fmi.pgm".into(), pgm(), None),
-        ("rate_20240701-1205.h5.tif".into(), geotiff(&array![[1.0, -9999.0], [0.0, 4.5]], 3035), Some(rates())),
+        (
+            "rate_20240701-1205.h5.tif".into(),
+            geotiff(&array![[1.0, -9999.0], [0.0, 4.5]], 3035),
+            Some(rates()),
+        ),
         ("AQC241831205F.gif".into(), gif(&numbers()), Some(Provider::meteoswiss_aqc())),
         ("knmi.h5".into(), knmi_file(), Some(knmi())),
     ]
@@ -230,5 +242,8 @@ pub fn frame(archive: &Archive) -> Array2<f32> {
 #[track_caller]
 pub fn agrees(found: &Array2<f32>, expected: &Array2<f32>) {
     let close = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-4 || a.is_nan() && b.is_nan();
-    assert!(found.dim() == expected.dim() && found.iter().zip(expected).all(close), "{found} is not {expected}");
+    assert!(
+        found.dim() == expected.dim() && found.iter().zip(expected).all(close),
+        "{found} is not {expected}"
+    );
 }

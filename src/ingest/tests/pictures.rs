@@ -18,7 +18,11 @@ fn a_finnish_picture_is_known_by_its_comments() {
     assert_eq!(archive.times(), [time(5)]);
     let zr = ZR { a: 223.0, b: 1.53 };
     let echo = |number: f64| zr.rain(0.5 * number - 32.0) as f32;
-    let expected = array![[0.0, 0.0, echo(74.0), echo(140.0)], [0.0, echo(100.0), echo(120.0), X], [X, 0.0, 0.0, echo(80.0)]];
+    let expected = array![
+        [0.0, 0.0, echo(74.0), echo(140.0)],
+        [0.0, echo(100.0), echo(120.0), X],
+        [X, 0.0, 0.0, echo(80.0)]
+    ];
     agrees(&frame(&archive), &expected);
     // The outer corners are those of the comments.
     let corner = archive.grid().lon_lat(-0.5, -0.5).unwrap();
@@ -44,7 +48,10 @@ fn a_picture_without_meaning_says_what_is_needed_and_a_description_gives_it() {
     let bytes = b"P5\n# legend\n2 2\n65535\n\0\x01\0\x02\xff\xff\0\x04".to_vec();
     let (_folder, refused) = open("rain_202407011205.pgm", &bytes, None);
     let words = refused.unwrap_err().to_string();
-    assert!(words.contains("rain_202407011205.pgm") && words.contains("[ingest.provider]"), "{words}");
+    assert!(
+        words.contains("rain_202407011205.pgm") && words.contains("[ingest.provider]"),
+        "{words}"
+    );
     let text = format!(
         "quantity = 'accumulation'\ninterval_min = 10.0\ngain = 0.1\nmissing = [65535.0]\ndry = [1.0]\nfirst_row = 'south'\nprojection = '{MAP}'\n\
          time = {{ format = '%Y%m%d%H%M', plus_min = 10.0 }}\nedges = {{ west = -1000.0, north = 1000.0, spacing_x = 1000.0, spacing_y = -1000.0 }}"
@@ -67,7 +74,18 @@ fn rates_in_a_geotiff_need_their_quantity_and_time_alone() {
     // The origin of the map, 52 N 10 E, is the north-western corner.
     let corner = archive.grid().lon_lat(1.5, -0.5).unwrap();
     assert!((corner.0 - 10.0).abs() < 1e-6 && (corner.1 - 52.0).abs() < 1e-6, "{corner:?}");
-    let words = open("rate_20240701-1205.tif", &geotiff(&rain, 2180), Some(rates())).1.unwrap_err().to_string();
+    // A projection that is given stands for one that is not known here.
+    let given = Provider {
+        projection: Some("+proj=laea +lat_0=52 +lon_0=10 +x_0=4321000 +y_0=3210000 +ellps=GRS80 +units=m".into()),
+        ..rates()
+    };
+    let (_folder, other) = open("rate_20240701-1205.tif", &geotiff(&rain, 2180), Some(given));
+    let corner = other.unwrap().grid().lon_lat(1.5, -0.5).unwrap();
+    assert!((corner.0 - 10.0).abs() < 1e-6 && (corner.1 - 52.0).abs() < 1e-6, "{corner:?}");
+    let words = open("rate_20240701-1205.tif", &geotiff(&rain, 2180), Some(rates()))
+        .1
+        .unwrap_err()
+        .to_string();
     assert!(words.contains("EPSG:2180") && words.contains("`projection`"), "{words}");
 }
 
@@ -85,14 +103,29 @@ fn a_service_that_is_new_needs_a_description_and_no_code() {
 
 #[test]
 fn what_a_description_names_and_the_file_lacks_is_told_by_name() {
-    let file = hdf5(&[("rain", numbers())], &[text("", "when", "2024-07-01"), number("map", "gain", 2.0)]);
+    let file = hdf5(
+        &[("rain", numbers())],
+        &[text("", "when", "2024-07-01"), number("map", "gain", 2.0)],
+    );
     for (words, expected) in [
         ("dataset = 'snow'\ntime = { value = '@when', format = '%Y%m%d' }", "snow"),
-        ("dataset = 'rain'\ntime = { value = 'map@when', format = '%Y%m%d' }", "map@when: found nothing"),
-        ("dataset = 'rain'\ntime = { value = '@when', format = '%Y%m%d%H' }", "found 2024-07-01, expected a time as `%Y%m%d%H`"),
+        (
+            "dataset = 'rain'\ntime = { value = 'map@when', format = '%Y%m%d' }",
+            "map@when: found nothing",
+        ),
+        (
+            "dataset = 'rain'\ntime = { value = '@when', format = '%Y%m%d%H' }",
+            "found 2024-07-01, expected a time as `%Y%m%d%H`",
+        ),
         ("dataset = 'rain'\ntime = { format = '%Y%m%d%H%M' }", "`projection` and `edges`"),
-        ("dataset = 'rain'\nformula = 'map@gain'\ntime = { format = '%Y%m%d%H%M' }\nprojection = '+proj=longlat'\nedges = { west = 0.0, north = 50.0, spacing_x = 0.1, spacing_y = 0.1 }", "map@gain: found 2, expected a formula"),
-        ("dataset = 'rain'\ngain = 'map@step'\ntime = { format = '%Y%m%d%H%M' }\nprojection = '+proj=longlat'\nedges = { west = 0.0, north = 50.0, spacing_x = 0.1, spacing_y = 0.1 }", "map@step: found nothing"),
+        (
+            "dataset = 'rain'\nformula = 'map@gain'\ntime = { format = '%Y%m%d%H%M' }\nprojection = '+proj=longlat'\nedges = { west = 0.0, north = 50.0, spacing_x = 0.1, spacing_y = 0.1 }",
+            "map@gain: found 2, expected a formula",
+        ),
+        (
+            "dataset = 'rain'\ngain = 'map@step'\ntime = { format = '%Y%m%d%H%M' }\nprojection = '+proj=longlat'\nedges = { west = 0.0, north = 50.0, spacing_x = 0.1, spacing_y = 0.1 }",
+            "map@step: found nothing",
+        ),
     ] {
         let provider: Provider = toml::from_str(&format!("quantity = 'rate'\n{words}")).unwrap();
         let found = open("a_202407011200.h5", &file, Some(provider)).1.unwrap_err().to_string();
