@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use nowblend::{
     bulletin::{self, Request},
     config::{self, Config, DEFAULT_TOML},
-    demo,
+    convert, demo,
     forecast::{self, Lead, Output},
     hindcast,
     ingest::{Archive, IngestConfig},
@@ -48,9 +48,15 @@ enum Command {
         seed: u64,
     },
     /// Tells what radar files hold: a line of JSON for each frame, gaps and oddities on standard error.
+    ///
+    /// Reads GRIB2 (MRMS), CF NetCDF, ODIM HDF5, RADOLAN, GeoTIFF, FMI PGM and MeteoSwiss GIF, plain or gzipped; HDF5, GeoTIFF, PGM and GIF of other services
+    /// as `[ingest.provider]` in the configuration describes them.
     Ingest {
         #[command(flatten)]
         source: Source,
+        /// Writes all frames, cropped and averaged as configured, as one CF NetCDF file instead.
+        #[arg(long, value_name = "FILE.nc")]
+        to: Option<PathBuf>,
     },
     /// Makes a forecast with maps and report, and prints a line of JSON for each lead time.
     Forecast {
@@ -130,7 +136,7 @@ const SHOWN: [&str; 5] = ["csi_1_mm_h", "csi_5_mm_h", "fss_5_mm_h_20_km", "mae",
 /// Where radar files are, and how they are read.
 #[derive(Debug, Args)]
 struct Source {
-    /// Radar files: a file, a directory or a pattern such as 'radar/*.grib2'; that of the configuration if not given.
+    /// Radar files: a file, a directory or a pattern such as 'radar/*.h5'; that of the configuration if not given.
     source: Option<String>,
     /// A TOML file that says what differs from the default; `nowblend config` prints every key.
     #[arg(short, long, value_name = "FILE")]
@@ -180,7 +186,8 @@ impl Cli {
         }
         match &self.command {
             Command::Demo { folder, seed } => demonstrate(folder, Seed(*seed)),
-            Command::Ingest { source } => inventory(&source.config()?.ingest),
+            Command::Ingest { source, to: None } => inventory(&source.config()?.ingest),
+            Command::Ingest { source, to: Some(path) } => bring(&source.config()?, path),
             Command::Forecast {
                 source,
                 output,
@@ -245,6 +252,13 @@ fn inventory(ingest: &IngestConfig) -> Result<()> {
         });
         println!("{line}");
     }
+    Ok(())
+}
+
+fn bring(config: &Config, path: &Path) -> Result<()> {
+    let made = convert::run(config, path)?;
+    tell_notices(&made.notices);
+    info!("wrote {} frames to {}", made.frames, path.display());
     Ok(())
 }
 

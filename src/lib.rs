@@ -6,6 +6,7 @@ pub mod blend;
 pub mod bulletin;
 pub mod check;
 pub mod config;
+pub mod convert;
 pub mod demo;
 pub mod forecast;
 pub mod hindcast;

@@ -7,7 +7,7 @@ use nowblend_field::{Grid, LeadTime, Notice, NoticeKind, ValidTime};
 
 use super::{
     Error, IngestConfig, Late,
-    index::{self, Index, Record},
+    index::{self, Index, Problem, Record},
     kept::{Kept, Version},
     quality,
     wait::{self, Clock},
@@ -42,7 +42,7 @@ impl Archive {
     /// Finds the frames that there are now.
     pub(super) fn look(config: &IngestConfig) -> Result<Self, Error> {
         config.check()?;
-        let index = Index::of(&config.source)?;
+        let index = Index::of(config)?;
         let (_, newest) = index.records.last_key_value().expect("an index without records is an error");
         let whole = Arc::clone(&newest[0].grid);
         let grid = fitted(config, &whole, &index)?;
@@ -97,6 +97,27 @@ impl Archive {
         Ok(Some(read.rain.clone()))
     }
 
+    /// One frame `[y, x]`, mm h⁻¹, the file that it came from, and what was done to its values.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none of that time, it cannot be read, or it lies on another grid than [`Archive::grid`].
+    pub fn frame_and_input(&self, valid_time: ValidTime) -> Result<(Array2<f32>, Input, Vec<Notice>), Error> {
+        if !self.index.records.contains_key(&valid_time) {
+            return Err(Error::NoFrame {
+                reference_time: valid_time,
+                oldest: self.times[0],
+            });
+        }
+        let read = self.read_at(valid_time)?;
+        Ok((read.frame.rain.clone(), read.input, self.judged(valid_time, &read.frame)))
+    }
+
+    /// Files, or fields in them, that cannot be used.
+    pub fn problems(&self) -> Vec<Notice> {
+        self.index.problems.iter().map(problem).collect()
+    }
+
     /// Reads the frame of `found` from the first file that yields it; says which failed. The notices name it by `time`.
     pub(super) fn read_first(&self, found: ValidTime, time: ValidTime, notices: &mut Vec<Notice>) -> Option<Read> {
         let records = &self.index.records[&found];
@@ -129,7 +150,7 @@ impl Archive {
             let input = input.clone();
             return Ok(Read { frame, input, grid });
         }
-        let (rain, input) = index::read(path, record.number, time, sum.is_none())?;
+        let (rain, input) = index::read(path, record.number, time, &self.config, sum.is_none())?;
         let (frame, input) = (Arc::new(self.fit(&rain)), sum.unwrap_or(input));
         if let Some(version) = version {
             self.kept.put(version, record.number, &frame, &input);
@@ -138,10 +159,15 @@ impl Archive {
     }
 
     pub(super) fn frame_at(&self, time: ValidTime) -> Result<Arc<Frame>, Error> {
+        self.read_at(time).map(|read| read.frame)
+    }
+
+    /// The frame of `time` from the first file that yields it on the grid of the newest.
+    fn read_at(&self, time: ValidTime) -> Result<Read, Error> {
         let mut failed = None;
         for record in &self.index.records[&time] {
             match self.read(record, time) {
-                Ok(read) if read.grid.agrees(&self.whole) => return Ok(read.frame),
+                Ok(read) if read.grid.agrees(&self.whole) => return Ok(read),
                 Ok(read) => {
                     failed.get_or_insert(Error::Content {
                         path: self.index.files[record.file].clone(),
@@ -235,6 +261,15 @@ pub(super) fn fitted(config: &IngestConfig, whole: &Grid, index: &Index) -> Resu
         return Err(outside("blocks", format!("{} cells wide", config.block)));
     }
     Ok(if config.block > 1 { grid.coarsen(config.block) } else { grid })
+}
+
+/// A file that cannot be used, as a notice.
+pub(super) fn problem(problem: &Problem) -> Notice {
+    let name = problem
+        .path
+        .file_name()
+        .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    Notice::new(NoticeKind::Missing, name, problem.words.clone())
 }
 
 pub(super) fn missing(time: ValidTime, why: &str) -> Notice {

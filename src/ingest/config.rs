@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{Error, Provider};
 
 /// Where observed rain comes from and how it is brought to the grid of the forecast.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,9 +24,14 @@ pub struct IngestConfig {
     pub incomplete_share: f64,
     /// What is done about a newest frame that is late or incomplete.
     pub late: Late,
+    /// Rain whose quality the file itself puts below this is not observed, 0 to 1; 0 takes all (ODIM).
+    pub quality_min: f64,
     /// The part of the grid that is kept; all of it if not given. Cropping comes before averaging over blocks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crop: Option<Crop>,
+    /// What the pictures of a weather service mean (HDF5, GeoTIFF, PGM, GIF), where the files do not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Provider>,
 }
 
 /// What is done about a frame that is late, or incomplete because it is still being put together.
@@ -61,7 +66,9 @@ impl Default for IngestConfig {
             step_min: None,
             incomplete_share: 0.1,
             late: Late::GoOn,
+            quality_min: 0.0,
             crop: None,
+            provider: None,
         }
     }
 }
@@ -88,6 +95,12 @@ impl IngestConfig {
         }
         if !(0.0..=1.0).contains(&self.incomplete_share) {
             return refuse("incomplete_share", self.incomplete_share.to_string(), "0 to 1");
+        }
+        if !(0.0..=1.0).contains(&self.quality_min) {
+            return refuse("quality_min", self.quality_min.to_string(), "0 to 1");
+        }
+        if let Some(provider) = &self.provider {
+            provider.check()?;
         }
         match self.late {
             Late::WaitMin(minutes) if !(0.0..=120.0).contains(&minutes) => refuse("late.wait_min", minutes.to_string(), "0 to 120"),
@@ -117,6 +130,7 @@ mod tests {
             ("block = 0", "`block` is 0"),
             ("rain_max_mm_h = nan", "`rain_max_mm_h` is NaN"),
             ("step_min = 0.0", "`step_min` is 0"),
+            ("quality_min = -0.5", "`quality_min` is -0.5, expected 0 to 1"),
             ("incomplete_share = 1.5", "`incomplete_share` is 1.5, expected 0 to 1"),
             ("late = { wait_min = 500 }", "`late.wait_min` is 500, expected 0 to 120"),
         ] {

@@ -84,6 +84,12 @@ pub enum Error {
         /// What should be there.
         expected: String,
     },
+    /// A picture of numbers that nobody gave a meaning.
+    #[error("`{}`: a picture of numbers whose meaning is not known\nhint: describe quantity, scale, time and place under [ingest.provider]", path.display())]
+    NoMeaning {
+        /// The file.
+        path: PathBuf,
+    },
     /// The shared vocabulary refused what was read.
     #[error("`{}`: {source}", path.display())]
     Field {
@@ -116,14 +122,28 @@ pub enum Error {
 
 impl Error {
     /// The words of the error with the name of its file alone: for notices, which travel with the forecast to other machines.
-    pub(super) fn without_folders(&self) -> String {
+    pub fn without_folders(&self) -> String {
         let words = self.to_string();
         match self {
-            Self::Read { path, .. } | Self::Refused { path, .. } | Self::Content { path, .. } | Self::Field { path, .. } => {
+            Self::Read { path, .. }
+            | Self::Refused { path, .. }
+            | Self::Content { path, .. }
+            | Self::NoMeaning { path }
+            | Self::Field { path, .. } => {
                 let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
                 words.replace(&path.display().to_string(), &name)
             }
             _ => words,
+        }
+    }
+
+    /// A file lacks something, or holds something that has no meaning.
+    pub(super) fn content(path: &std::path::Path, field: impl Into<String>, found: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self::Content {
+            path: path.to_owned(),
+            field: field.into(),
+            found: found.into(),
+            expected: expected.into(),
         }
     }
 

@@ -12,7 +12,11 @@ use ndarray::Array2;
 use nowblend_field::{Grid, ValidTime};
 use rayon::prelude::*;
 
-use super::{Error, bytes, grib2, netcdf};
+use super::{
+    Error, IngestConfig, Provider, bytes, geotiff, gif, grib2, hdf5, netcdf, odim, pgm,
+    picture::{Frames, Picture, Value},
+    provider, radolan,
+};
 use crate::store::Input;
 
 /// A frame in a file.
@@ -45,22 +49,18 @@ pub(super) struct Index {
     pub problems: Vec<Problem>,
 }
 
-/// The formats that are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Grib2,
-    NetCdf,
-}
-
 impl Index {
-    /// Reads the heads of all files that `source` names: a file, a directory or a pattern.
-    pub fn of(source: &str) -> Result<Self, Error> {
+    /// Reads the heads of all files that the source names: a file, a directory or a pattern.
+    pub fn of(config: &IngestConfig) -> Result<Self, Error> {
+        let source = config.source.as_str();
         let files = files(source)?;
-        let heads: Vec<Head> = files.par_iter().map(|path| head(path)).collect();
+        let heads: Vec<Heads> = files.par_iter().map(|path| heads(path, config)).collect();
         let mut index = Self { files, ..Self::default() };
         // Files of one network share one grid: kept once.
         let mut grids: Vec<Arc<Grid>> = Vec::new();
+        let mut passed = None;
         for (file, head) in heads.into_iter().enumerate() {
+            passed = passed.or(head.passed);
             for (time, number, grid) in head.frames {
                 let known = grids.iter().find(|g| ***g == grid).cloned();
                 let grid = known.unwrap_or_else(|| {
@@ -75,7 +75,9 @@ impl Index {
             let reason = index
                 .problems
                 .first()
-                .map_or_else(|| "no GRIB2 or NetCDF file".into(), |p| p.words.clone());
+                .map(|p| p.words.clone())
+                .or(passed)
+                .unwrap_or_else(|| format!("no {FORMATS} file"));
             return Err(Error::NoRain {
                 source_words: source.to_owned(),
                 files: index.files.len(),
@@ -118,43 +120,38 @@ pub(super) fn files(source: &str) -> Result<Vec<PathBuf>, Error> {
 
 /// What the head of a file says.
 #[derive(Default)]
-struct Head {
+struct Heads {
     frames: Vec<(ValidTime, usize, Grid)>,
     problems: Vec<Problem>,
+    /// Why the file was passed over without a word.
+    passed: Option<String>,
 }
 
-fn head(path: &Path) -> Head {
+fn heads(path: &Path, config: &IngestConfig) -> Heads {
     let problem = |time: Option<ValidTime>, words: String| Problem {
         path: path.to_owned(),
         time: time.or_else(|| time_in_name(path)),
         words,
     };
-    let failed = |error: &Error| Head {
-        frames: Vec::new(),
+    let failed = |error: &Error| Heads {
         problems: vec![problem(None, error.without_folders())],
+        ..Heads::default()
     };
     let content = match bytes::read(path, false) {
         Ok(bytes) => bytes.content,
         Err(error) => return failed(&error),
     };
-    match format(&content) {
-        None if !looks_like_data(path) => Head::default(),
-        None => failed(&Error::Content {
-            path: path.to_owned(),
-            field: "first bytes".into(),
-            found: format!("{} bytes of no known format", content.len()),
-            expected: "GRIB2 or NetCDF, plain or gzipped".into(),
-        }),
-        Some(Format::NetCdf) => match netcdf::File::open(path, content) {
-            Ok(file) => Head {
-                frames: file.times().iter().enumerate().map(|(k, t)| (*t, k, file.grid().clone())).collect(),
-                problems: Vec::new(),
-            },
-            Err(error) => failed(&error),
-        },
+    match Format::of(path, &content) {
+        None if !looks_like_data(path) => Heads::default(),
+        None => failed(&Error::content(
+            path,
+            "first bytes",
+            format!("{} bytes of no known format", content.len()),
+            format!("{FORMATS}, plain or gzipped"),
+        )),
         Some(Format::Grib2) => {
             let contents = grib2::look(&content);
-            let mut head = Head::default();
+            let mut head = Heads::default();
             for (number, field) in contents.fields.iter().enumerate() {
                 if grib2::Rain::of(&field.header).is_none() || field.header.forecast {
                     continue;
@@ -173,63 +170,151 @@ fn head(path: &Path) -> Head {
             }
             if head.frames.is_empty() && head.problems.is_empty() {
                 let found: Vec<String> = contents.fields.iter().map(|f| format!("{:?}", f.header.parameter)).collect();
-                let error = Error::Content {
-                    path: path.to_owned(),
-                    field: "parameters (discipline, category, number)".into(),
-                    found: found.join(" "),
-                    expected: "observed rain, such as (209, 6, 1) or (0, 1, 7)".into(),
-                };
+                let error = Error::content(
+                    path,
+                    "parameters (discipline, category, number)",
+                    found.join(" "),
+                    "observed rain, such as (209, 6, 1) or (0, 1, 7)",
+                );
                 head.problems.push(problem(None, error.without_folders()));
             }
             head
         }
+        Some(format) => match format.open(path, content, config) {
+            Ok(file) => Heads {
+                frames: file.heads().into_iter().enumerate().map(|(k, h)| (h.time, k, h.grid)).collect(),
+                ..Heads::default()
+            },
+            // A picture that nobody gave a meaning is no frame: a map or a legend beside the frames.
+            Err(error @ Error::NoMeaning { .. }) => Heads {
+                passed: Some(error.without_folders()),
+                ..Heads::default()
+            },
+            Err(error) => failed(&error),
+        },
     }
 }
 
 /// Reads frame `number` of a file, in mm h⁻¹ as it is, which must hold at `time`. The checksum is taken where it is asked for.
-pub(super) fn read(path: &Path, number: usize, time: ValidTime, checksum: bool) -> Result<(Array2<f32>, Input), Error> {
+pub(super) fn read(
+    path: &Path,
+    number: usize,
+    time: ValidTime,
+    config: &IngestConfig,
+    checksum: bool,
+) -> Result<(Array2<f32>, Input), Error> {
     let bytes::Bytes { content, input } = bytes::read(path, checksum)?;
-    let gone = || Error::Content {
-        path: path.to_owned(),
-        field: "frames".into(),
-        found: "another content than when the archive was opened".into(),
-        expected: format!("a frame of `{time}`"),
+    let gone = || {
+        let found = "another content than when the archive was opened";
+        Error::content(path, "frames", found, format!("a frame of `{time}`"))
     };
-    let rain = match format(&content) {
-        Some(Format::NetCdf) => {
-            let file = netcdf::File::open(path, content)?;
-            if file.times().get(number) != Some(&time) {
-                return Err(gone());
-            }
-            file.frame(number)?
-        }
+    let rain = match Format::of(path, &content) {
         Some(Format::Grib2) => {
             let contents = grib2::look(&content);
             let field = contents.fields.get(number).filter(|f| f.header.valid_time == time);
             let refused = || contents.refused.first().map_or_else(gone, |r| Error::refused(path, r.clone()));
             grib2::rain(field.ok_or_else(refused)?).map_err(|r| Error::refused(path, r))?
         }
+        Some(format) => {
+            let file = format.open(path, content, config)?;
+            if file.heads().get(number).is_none_or(|h| h.time != time) {
+                return Err(gone());
+            }
+            file.rain(number)?
+        }
         None => return Err(gone()),
     };
     Ok((rain, input))
 }
 
-fn format(content: &[u8]) -> Option<Format> {
-    let start = &content[..content.len().min(1024)];
-    if start.starts_with(b"CDF") || start.starts_with(b"\x89HDF\r\n\x1a\n") {
-        Some(Format::NetCdf)
-    } else if start.windows(4).any(|w| w == b"GRIB") {
-        Some(Format::Grib2)
-    } else {
-        None
+/// The formats that are read, told apart by their first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Grib2,
+    NetCdf,
+    Hdf5,
+    Radolan,
+    Pgm,
+    GeoTiff,
+    Gif,
+}
+
+impl Format {
+    fn of(path: &Path, content: &[u8]) -> Option<Self> {
+        let start = &content[..content.len().min(1024)];
+        let begins = |with: &[u8]| start.starts_with(with);
+        if begins(hdf5::SIGNATURE) {
+            Some(Self::Hdf5)
+        } else if begins(b"CDF") {
+            Some(Self::NetCdf)
+        } else if begins(b"GIF87a") || begins(b"GIF89a") {
+            Some(Self::Gif)
+        } else if begins(b"II*\0") || begins(b"MM\0*") || begins(b"II+\0") || begins(b"MM\0+") {
+            Some(Self::GeoTiff)
+        } else if begins(b"P5") && start.get(2).is_some_and(u8::is_ascii_whitespace) {
+            Some(Self::Pgm)
+        } else if radolan::is_radolan(content) || named_as_radolan(path) && !content.is_empty() {
+            Some(Self::Radolan)
+        } else if start.windows(4).any(|w| w == b"GRIB") {
+            Some(Self::Grib2)
+        } else {
+            None
+        }
     }
+
+    /// Opens a file of frames: all but GRIB2, whose messages are looked at one by one.
+    ///
+    /// HDF5 holds composites by ODIM, those of a configured service, or NetCDF: what the file says of itself comes first.
+    fn open(self, path: &Path, content: Vec<u8>, config: &IngestConfig) -> Result<Box<dyn Frames>, Error> {
+        let provider = config.provider.as_ref();
+        let picture: Box<dyn Picture> = match self {
+            Self::Grib2 | Self::NetCdf => return Ok(Box::new(netcdf::File::open(path, content)?)),
+            Self::Radolan => return Ok(Box::new(radolan::File::open(path, content)?)),
+            Self::Hdf5 => match provider.and_then(|p| p.dataset.as_deref()) {
+                Some(dataset) => Box::new(hdf5::Dataset::open(hdf5::Hdf5::open(path, content)?, dataset)?),
+                None if odim::is_odim(path, &content) => {
+                    return Ok(Box::new(odim::File::open(hdf5::Hdf5::open(path, content)?, config.quality_min)?));
+                }
+                None => return Ok(Box::new(netcdf::File::open(path, content)?)),
+            },
+            Self::Pgm => Box::new(pgm::Pgm::open(path, &content)?),
+            Self::GeoTiff => Box::new(geotiff::GeoTiff::open(path, content)?),
+            Self::Gif => Box::new(gif::Gif::open(path, content)?),
+        };
+        let known = || self.known(path, picture.as_ref());
+        let provider = provider
+            .cloned()
+            .or_else(known)
+            .ok_or_else(|| Error::NoMeaning { path: path.to_owned() })?;
+        Ok(Box::new(provider::File::open(path, picture, &provider)?))
+    }
+
+    /// The meaning of pictures that are known by what they say of themselves.
+    fn known(self, path: &Path, picture: &dyn Picture) -> Option<Provider> {
+        let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let says = |key: &str, words: &str| picture.value(key).and_then(Value::text).is_some_and(|t| t == words);
+        match self {
+            Self::Gif if name.starts_with("AQC") => Some(Provider::meteoswiss_aqc()),
+            Self::Pgm if says("param", "CorrectedReflectivity") => Some(Provider::fmi_pgm()),
+            Self::GeoTiff if says("Quantity", "Corrected reflectivity") => Some(Provider::fmi_geotiff()),
+            _ => None,
+        }
+    }
+}
+
+/// What is read, in words.
+const FORMATS: &str = "GRIB2, NetCDF, ODIM HDF5, RADOLAN, GeoTIFF, PGM or GIF";
+
+/// Whether a name is one of the Deutscher Wetterdienst, so that a damaged head is refused and not passed over.
+fn named_as_radolan(path: &Path) -> bool {
+    path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("raa01-"))
 }
 
 /// Whether a name promises radar data: a picture or a text beside the frames is passed over without a word, a damaged frame is not.
 fn looks_like_data(path: &Path) -> bool {
     let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().to_lowercase());
     let name = name.strip_suffix(".gz").unwrap_or(&name);
-    ["grib2", "grb2", "grib", "grb", "bin", "nc", "nc4", "h5", "hdf"]
+    ["grib2", "grb2", "grib", "grb", "bin", "nc", "nc4", "h5", "hdf", "hdf5", "pgm"]
         .iter()
         .any(|e| name.ends_with(&format!(".{e}")))
 }

@@ -5,15 +5,24 @@ mod archive;
 mod bytes;
 mod config;
 mod error;
+mod geotiff;
+mod gif;
 mod given;
 pub mod grib2;
+mod hdf5;
 mod index;
 mod kept;
 pub mod netcdf;
 mod newest;
 mod observed;
+mod odim;
+mod pgm;
+mod picture;
+pub mod provider;
 pub mod quality;
+mod radolan;
 mod regrid;
+mod scale;
 mod wait;
 
 pub use air::{Air, AirConfig};
@@ -23,6 +32,7 @@ pub use error::Error;
 pub use given::{Given, GivenConfig, Holds, Place, Rows};
 pub use newest::Newest;
 pub use observed::Observed;
+pub use provider::Provider;
 pub use regrid::regrid;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::{
     Archive, Error,
-    archive::{Frame, Read, fitted, missing, words},
+    archive::{Frame, Read, fitted, missing, problem, words},
 };
 use crate::store::Input;
 
@@ -173,7 +173,7 @@ impl Archive {
     }
 
     /// What was done to the values of a frame.
-    fn judged(&self, time: ValidTime, frame: &Frame) -> Vec<Notice> {
+    pub(super) fn judged(&self, time: ValidTime, frame: &Frame) -> Vec<Notice> {
         let subject = format!("frame of {}", words(time));
         let counts = frame.counts;
         let mut notices = Vec::new();
@@ -201,12 +201,7 @@ impl Archive {
             .problems
             .iter()
             .filter(|p| p.time.is_none_or(|t| t >= first && t <= last));
-        problems
-            .map(|p| {
-                let name = p.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-                Notice::new(NoticeKind::Missing, name, p.words.clone())
-            })
-            .collect()
+        problems.map(problem).collect()
     }
 }
 

@@ -190,9 +190,13 @@ fn describe(header: &Header, closing: &Closing<'_>) -> Vec<(String, Value)> {
         ("nowblend_notices", closing.notices.clone()),
         ("nowblend_findings", closing.findings.unwrap_or("[]").to_owned()),
     ];
-    attributes
-        .map(|(name, text)| (name.to_owned(), Value::Text(text.replace('\0', " "))))
-        .into()
+    texts(attributes)
+}
+
+/// Texts as attributes, without the bytes that end a text in C.
+pub(super) fn texts(attributes: impl IntoIterator<Item = (&'static str, String)>) -> Vec<(String, Value)> {
+    let attribute = |(name, text): (&str, String)| (name.to_owned(), Value::Text(text.replace('\0', " ")));
+    attributes.into_iter().map(attribute).collect()
 }
 
 fn product_variable(product: &Product, header: &Header) -> Variable {

@@ -96,6 +96,16 @@ pub enum Error {
         /// What the format can hold.
         expected: &'static str,
     },
+    /// An observed frame does not fit those before it.
+    #[error("frame of {valid_time}: found {found}, expected {expected}")]
+    Frame {
+        /// Its time.
+        valid_time: nowblend_field::ValidTime,
+        /// Its shape or time.
+        found: String,
+        /// What would fit.
+        expected: String,
+    },
     /// The forecast has no lead time, or they do not increase.
     #[error("a stored forecast needs lead times that are positive and increasing")]
     LeadTimes,

@@ -225,7 +225,7 @@ fn lay_out(header: &Header, findings: Option<&str>) -> Layout {
     cf::lay_out(header, &cf::Closing { notices, findings })
 }
 
-fn pack(field: ArrayView2<'_, f32>, packing: Packing) -> Vec<u8> {
+pub(super) fn pack(field: ArrayView2<'_, f32>, packing: Packing) -> Vec<u8> {
     match packing {
         // One kind of NaN only, so that equal forecasts are equal files.
         Packing::Float => field

@@ -110,7 +110,11 @@ impl Sink for Zarr {
                 Values::I32(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
                 Values::I64(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
                 Values::F64(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-                Values::Planes(_) => continue,
+                // The final layout may have fewer times than were announced.
+                Values::Planes(_) => {
+                    self.array(variable, layout)?;
+                    continue;
+                }
             };
             let array = self.array(variable, layout)?;
             let first = vec![0; variable.dimensions.len()];

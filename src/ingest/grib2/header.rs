@@ -23,7 +23,7 @@ pub struct Header {
     pub valid_time: ValidTime,
     /// Statistics over an interval before the valid time.
     pub interval: Option<Interval>,
-    /// Whether this is a probability or an error, not the quantity itself.
+    /// Whether this is a probability, a spread or another measure of an ensemble, not the quantity itself.
     pub derived: bool,
     /// Whether a model forecast it, code table 4.3.
     pub forecast: bool,
@@ -70,10 +70,10 @@ impl Header {
         // Octets behind the head that depend on the template: where the interval begins, and whether it is derived.
         let (interval_at, derived) = match template {
             0 | 1 | 15 => (None, false),
-            2 => (None, false),
+            2 => (None, !is_mean(octets.u8(35))),
             8 | 50_008 => (Some(35), false),
             11 => (Some(38), false),
-            12 => (Some(37), false),
+            12 => (Some(37), !is_mean(octets.u8(35))),
             5 => (None, true),
             9 => (Some(48), true),
             other => {
@@ -118,6 +118,11 @@ impl Header {
     pub fn level_hpa(&self) -> Option<f64> {
         (self.level.0 == 100).then_some(self.level.1?).map(|pa| pa / 100.0)
     }
+}
+
+/// Whether what is derived from all members is their mean, code table 4.7: as much a quantity as a member is.
+fn is_mean(kind: Option<u8>) -> bool {
+    matches!(kind, Some(0 | 1 | 6))
 }
 
 fn grid_of(section: &[u8]) -> Result<(Layout, usize), String> {

@@ -9,7 +9,11 @@ use ndarray::{Array2, Array3, Axis as Dimension, Ix2};
 use netcdf_reader::{NcFile, NcOpenOptions, NcSliceInfo, NcSliceInfoElem};
 use nowblend_field::{Axis, Grid, Projection, Sequence, ValidTime, units};
 
-use super::{Error, bytes, quality};
+use super::{
+    Error, bytes,
+    picture::{Frames, Head},
+    quality,
+};
 pub(super) use coordinates::{axis, times};
 pub(super) use mapping::definition;
 
@@ -253,6 +257,20 @@ impl File {
             rain.invert_axis(Dimension(1));
         }
         Ok(rain)
+    }
+}
+
+impl Frames for File {
+    fn heads(&self) -> Vec<Head> {
+        let head = |time: &ValidTime| Head {
+            time: *time,
+            grid: self.grid.clone(),
+        };
+        self.times.iter().map(head).collect()
+    }
+
+    fn rain(&self, number: usize) -> Result<Array2<f32>, Error> {
+        self.frame(number)
     }
 }
 

@@ -274,6 +274,60 @@ fn damaged_netcdf_is_refused_or_makes_sense() {
     }
 }
 
+#[test]
+fn damaged_files_of_every_other_format_are_refused_or_make_sense() {
+    let mut numbers = Numbers(13);
+    let folder = tempfile::tempdir().unwrap();
+    let begun = std::time::Instant::now();
+    for (name, whole, provider) in super::formats::all() {
+        let config = IngestConfig {
+            source: folder.path().join(&name).to_string_lossy().into_owned(),
+            provider,
+            ..IngestConfig::default()
+        };
+        let read = |bytes: &[u8]| {
+            fs::write(folder.path().join(&name), bytes).unwrap();
+            let archive = Archive::open(&config).map_err(|e| e.to_string())?;
+            let newest = archive.times()[archive.times().len() - 1];
+            let rain = archive.frame(newest).map_err(|e| e.to_string())?.unwrap();
+            assert!(rain.iter().all(|r| r.is_nan() || (0.0..=200.0).contains(r)), "{name}");
+            Ok::<_, String>((newest, rain))
+        };
+        let (time, rain) = read(&whole).unwrap();
+        // A file that is cut off is refused; what lies behind its last cell it can do without.
+        for k in 0..40 {
+            let cut = whole.len() * k / 40;
+            match read(&whole[..cut]) {
+                Ok((t, r)) => assert!(
+                    t == time && r.iter().zip(&rain).all(|(a, b)| a == b || a.is_nan() && b.is_nan()),
+                    "{name} cut at {cut}"
+                ),
+                Err(words) => assert!(words.contains(&name), "{words}"),
+            }
+        }
+        for k in 0..300 {
+            let mut bytes = whole.clone();
+            // Every other time where the head is.
+            let reach = if k % 2 == 0 { bytes.len() } else { bytes.len().min(400) };
+            for _ in 0..=numbers.below(4) {
+                let at = numbers.below(reach);
+                match numbers.below(3) {
+                    0 => bytes[at] ^= 1 << numbers.below(8),
+                    1 => bytes[at] = [0, 1, b'9', 0x7f, 0xff][numbers.below(5)],
+                    _ => {
+                        let last = bytes.len().min(at + 4);
+                        bytes[at..last].fill([0, b'9', 0xff][numbers.below(3)]);
+                    }
+                }
+            }
+            if let Err(words) = read(&bytes) {
+                assert!(words.contains(&name), "{words}");
+            }
+        }
+    }
+    assert!(begun.elapsed().as_secs() < 60);
+}
+
 /// Opens a file as an archive; rain that comes out of it is rain.
 fn open(path: &std::path::Path) {
     let config = IngestConfig {

@@ -165,3 +165,28 @@ fn a_polar_stereographic_grid_reaches_the_pole_where_its_formula_says() {
     assert!((first.0 - 10.0).abs() < 1e-6 && (first.1 - 60.0).abs() < 1e-6);
     assert!((second.1 - 90.0).abs() < 1e-5, "{second:?}");
 }
+
+#[test]
+fn members_and_means_are_rain_but_spreads_and_probabilities_are_not() {
+    // Template 2: octet 35 says what was derived from the members (code table 4.7): 0 and 1 means, 4 a spread; template 5 is a probability.
+    let derived = |template: u8, kind: u8| {
+        let mut product = product(1, 52, 0, (1, 0));
+        product[3] = template;
+        product.extend([kind, 10]);
+        product.extend([0; 12]);
+        let bytes = message(0, time(), &[field(SMALL.section(), product, vec![1.0; 48])]);
+        grib2::Rain::of(&grib2::look(&bytes).fields[0].header).is_some()
+    };
+    assert!(derived(2, 0) && derived(2, 1) && derived(1, 3));
+    assert!(!derived(2, 4) && !derived(2, 2) && !derived(5, 0));
+}
+
+#[test]
+fn an_amount_since_the_start_of_the_forecast_is_the_mean_rate_until_then() {
+    // 12 mm in six hours.
+    let end = time() + TimeDelta::hours(6);
+    let bytes = message(0, time(), &[field(SMALL.section(), statistic(1, 8, 1, end), vec![12.0; 48])]);
+    let contents = grib2::look(&bytes);
+    assert_eq!(contents.fields[0].header.valid_time, end);
+    assert!(grib2::rain(&contents.fields[0]).unwrap().iter().all(|r| (r - 2.0).abs() < 1e-6));
+}

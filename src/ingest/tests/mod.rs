@@ -1,10 +1,14 @@
 //! What the room promises, on files made here and on real ones.
 
 mod archive;
+mod composites;
 mod damaged;
 mod fields;
+mod formats;
 mod late;
 mod made;
+mod pictures;
+mod raw;
 mod real;
 mod refusals;
 mod trouble;
