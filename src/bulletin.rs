@@ -105,7 +105,7 @@ pub fn make(config: &Config, request: &Request<'_>, also: &mut dyn Output) -> Re
         None => request.archive.reference_time()?,
     };
     let observed = request.archive.observed(newest.reference_time, config.ingest.frames)?;
-    let air = Air::read(&config.air, observed.sequence.grid(), newest.reference_time)?;
+    let air = Air::read(&config.air, config.ingest.limits, observed.sequence.grid(), newest.reference_time)?;
     let provenance = provenance(config, [observed.inputs, air.inputs].concat(), &blend);
     let notices = [newest.notices, observed.notices, air.notices].concat();
     let analysis = Analysis::new(observed.sequence)

@@ -6,18 +6,31 @@ use std::{
 };
 
 use clap::Parser;
+use tracing::debug;
 use tracing_subscriber::EnvFilter;
 
 mod cli;
 
 fn main() -> ExitCode {
     talk();
-    match cli::Cli::parse().run() {
+    let done = cli::Cli::parse().run();
+    tell_memory();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads our lines has had enough of them.
+        Err(e) if e.root_cause().downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("error: {}", in_words(&e));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Says at level `debug` how much memory the run took, where the system tells it.
+fn tell_memory() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if let Some(peak) = status.lines().find_map(|l| l.strip_prefix("VmHWM:")) {
+        debug!(target: "resources", "peak memory {}", peak.trim());
     }
 }
 

@@ -42,7 +42,7 @@ impl Archive {
     /// Finds the frames that there are now.
     pub(super) fn look(config: &IngestConfig) -> Result<Self, Error> {
         config.check()?;
-        let index = Index::of(&config.source)?;
+        let index = Index::of(&config.source, config.limits)?;
         let (_, newest) = index.records.last_key_value().expect("an index without records is an error");
         let whole = Arc::clone(&newest[0].grid);
         let grid = fitted(config, &whole, &index)?;
@@ -129,7 +129,7 @@ impl Archive {
             let input = input.clone();
             return Ok(Read { frame, input, grid });
         }
-        let (rain, input) = index::read(path, record.number, time, sum.is_none())?;
+        let (rain, input) = index::read(path, (record.number, time), sum.is_none(), self.config.limits)?;
         let (frame, input) = (Arc::new(self.fit(&rain)), sum.unwrap_or(input));
         if let Some(version) = version {
             self.kept.put(version, record.number, &frame, &input);

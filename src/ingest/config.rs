@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{Error, Limits};
+
+/// Most frames that a forecast starts from.
+const FRAMES_MAX: usize = 1000;
 
 /// Where observed rain comes from and how it is brought to the grid of the forecast.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -10,7 +13,7 @@ use super::Error;
 pub struct IngestConfig {
     /// A file, a directory or a pattern such as `radar/*.grib2`; plain or gzipped.
     pub source: String,
-    /// Newest frames that a forecast starts from, at least 1.
+    /// Newest frames that a forecast starts from, 1 to 1000.
     pub frames: usize,
     /// Blocks of this many cells along each side become one, their mean, at least 1. A block that is more than half missing is missing.
     pub block: usize,
@@ -27,6 +30,8 @@ pub struct IngestConfig {
     /// The part of the grid that is kept; all of it if not given. Cropping comes before averaging over blocks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crop: Option<Crop>,
+    /// How large files may claim to be.
+    pub limits: Limits,
 }
 
 /// What is done about a frame that is late, or incomplete because it is still being put together.
@@ -62,6 +67,7 @@ impl Default for IngestConfig {
             incomplete_share: 0.1,
             late: Late::GoOn,
             crop: None,
+            limits: Limits::default(),
         }
     }
 }
@@ -74,8 +80,8 @@ impl IngestConfig {
     /// [`Error::Config`] for the first that is outside.
     pub fn check(&self) -> Result<(), Error> {
         let refuse = |key: &'static str, found: String, expected: &'static str| Err(Error::Config { key, found, expected });
-        if self.frames == 0 {
-            return refuse("frames", "0".into(), "at least 1");
+        if !(1..=FRAMES_MAX).contains(&self.frames) {
+            return refuse("frames", self.frames.to_string(), "at least 1 and at most 1000");
         }
         if self.block == 0 {
             return refuse("block", "0".into(), "at least 1");
@@ -91,7 +97,7 @@ impl IngestConfig {
         }
         match self.late {
             Late::WaitMin(minutes) if !(0.0..=120.0).contains(&minutes) => refuse("late.wait_min", minutes.to_string(), "0 to 120"),
-            _ => Ok(()),
+            _ => self.limits.check(),
         }
     }
 }
@@ -114,7 +120,9 @@ mod tests {
     fn a_number_outside_its_bounds_is_named_with_them() {
         for (text, words) in [
             ("frames = 0", "`frames` is 0, expected at least 1"),
+            ("frames = 4000000000", "`frames` is 4000000000, expected at least 1 and at most 1000"),
             ("block = 0", "`block` is 0"),
+            ("limits = { points_million = 0 }", "`limits.points_million` is 0, expected 1 to 1024"),
             ("rain_max_mm_h = nan", "`rain_max_mm_h` is NaN"),
             ("step_min = 0.0", "`step_min` is 0"),
             ("incomplete_share = 1.5", "`incomplete_share` is 1.5, expected 0 to 1"),

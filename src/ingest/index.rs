@@ -12,7 +12,7 @@ use ndarray::Array2;
 use nowblend_field::{Grid, ValidTime};
 use rayon::prelude::*;
 
-use super::{Error, bytes, grib2, netcdf};
+use super::{Error, Limits, bytes, grib2, netcdf};
 use crate::store::Input;
 
 /// A frame in a file.
@@ -54,9 +54,9 @@ enum Format {
 
 impl Index {
     /// Reads the heads of all files that `source` names: a file, a directory or a pattern.
-    pub fn of(source: &str) -> Result<Self, Error> {
+    pub fn of(source: &str, limits: Limits) -> Result<Self, Error> {
         let files = files(source)?;
-        let heads: Vec<Head> = files.par_iter().map(|path| head(path)).collect();
+        let heads: Vec<Head> = files.par_iter().map(|path| head(path, limits)).collect();
         let mut index = Self { files, ..Self::default() };
         // Files of one network share one grid: kept once.
         let mut grids: Vec<Arc<Grid>> = Vec::new();
@@ -123,7 +123,7 @@ struct Head {
     problems: Vec<Problem>,
 }
 
-fn head(path: &Path) -> Head {
+fn head(path: &Path, limits: Limits) -> Head {
     let problem = |time: Option<ValidTime>, words: String| Problem {
         path: path.to_owned(),
         time: time.or_else(|| time_in_name(path)),
@@ -133,7 +133,7 @@ fn head(path: &Path) -> Head {
         frames: Vec::new(),
         problems: vec![problem(None, error.without_folders())],
     };
-    let content = match bytes::read(path, false) {
+    let content = match bytes::read(path, false, limits) {
         Ok(bytes) => bytes.content,
         Err(error) => return failed(&error),
     };
@@ -145,7 +145,7 @@ fn head(path: &Path) -> Head {
             found: format!("{} bytes of no known format", content.len()),
             expected: "GRIB2 or NetCDF, plain or gzipped".into(),
         }),
-        Some(Format::NetCdf) => match netcdf::File::open(path, content) {
+        Some(Format::NetCdf) => match netcdf::File::open_within(path, content, limits) {
             Ok(file) => Head {
                 frames: file.times().iter().enumerate().map(|(k, t)| (*t, k, file.grid().clone())).collect(),
                 problems: Vec::new(),
@@ -153,7 +153,7 @@ fn head(path: &Path) -> Head {
             Err(error) => failed(&error),
         },
         Some(Format::Grib2) => {
-            let contents = grib2::look(&content);
+            let contents = grib2::look_within(&content, limits);
             let mut head = Head::default();
             for (number, field) in contents.fields.iter().enumerate() {
                 if grib2::Rain::of(&field.header).is_none() || field.header.forecast {
@@ -187,8 +187,13 @@ fn head(path: &Path) -> Head {
 }
 
 /// Reads frame `number` of a file, in mm h⁻¹ as it is, which must hold at `time`. The checksum is taken where it is asked for.
-pub(super) fn read(path: &Path, number: usize, time: ValidTime, checksum: bool) -> Result<(Array2<f32>, Input), Error> {
-    let bytes::Bytes { content, input } = bytes::read(path, checksum)?;
+pub(super) fn read(
+    path: &Path,
+    (number, time): (usize, ValidTime),
+    checksum: bool,
+    limits: Limits,
+) -> Result<(Array2<f32>, Input), Error> {
+    let bytes::Bytes { content, input } = bytes::read(path, checksum, limits)?;
     let gone = || Error::Content {
         path: path.to_owned(),
         field: "frames".into(),
@@ -197,14 +202,14 @@ pub(super) fn read(path: &Path, number: usize, time: ValidTime, checksum: bool) 
     };
     let rain = match format(&content) {
         Some(Format::NetCdf) => {
-            let file = netcdf::File::open(path, content)?;
+            let file = netcdf::File::open_within(path, content, limits)?;
             if file.times().get(number) != Some(&time) {
                 return Err(gone());
             }
             file.frame(number)?
         }
         Some(Format::Grib2) => {
-            let contents = grib2::look(&content);
+            let contents = grib2::look_within(&content, limits);
             let field = contents.fields.get(number).filter(|f| f.header.valid_time == time);
             let refused = || contents.refused.first().map_or_else(gone, |r| Error::refused(path, r.clone()));
             grib2::rain(field.ok_or_else(refused)?).map_err(|r| Error::refused(path, r))?

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::{
     Archive, Error,
     archive::{Frame, Read, fitted, missing, words},
+    index::Problem,
 };
 use crate::store::Input;
 
@@ -194,6 +195,11 @@ impl Archive {
         notices
     }
 
+    /// Files, and fields in them, that cannot be used.
+    pub fn problems(&self) -> Vec<Notice> {
+        self.index.problems.iter().map(told).collect()
+    }
+
     /// Files that cannot be used and would have belonged to these times, or to times that nobody knows.
     fn problems_between(&self, first: ValidTime, last: ValidTime) -> Vec<Notice> {
         let problems = self
@@ -201,13 +207,13 @@ impl Archive {
             .problems
             .iter()
             .filter(|p| p.time.is_none_or(|t| t >= first && t <= last));
-        problems
-            .map(|p| {
-                let name = p.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-                Notice::new(NoticeKind::Missing, name, p.words.clone())
-            })
-            .collect()
+        problems.map(told).collect()
     }
+}
+
+fn told(problem: &Problem) -> Notice {
+    let name = problem.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    Notice::new(NoticeKind::Missing, name, problem.words.clone())
 }
 
 /// A time of the sequence and the frame that stands for it.

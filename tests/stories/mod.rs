@@ -4,5 +4,6 @@ mod bad_input;
 mod contract;
 mod demo;
 mod forecast;
+mod foreign_bytes;
 mod hindcast;
 mod ingest;

@@ -19,7 +19,7 @@ impl Field<'_> {
         let points = self.header.points;
         let decoded = quietly(|| self.decode());
         let values = decoded
-            .unwrap_or_else(|| Err("the decoder gave up".into()))
+            .unwrap_or_else(|words| Err(format!("the decoder panicked: {words}")))
             .map_err(|reason| self.refusal(reason))?;
         if values.len() != points {
             return Err(self.refusal(format!("{} decoded values, expected {points}", values.len())));
@@ -44,8 +44,8 @@ impl Field<'_> {
     }
 }
 
-/// Runs `work`; `None` where it panics, of which nothing is printed: the refusal tells it.
-fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
+/// Runs `work`; where it panics, its words, and nothing is printed: the refusal tells it.
+fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     thread_local! {
         static QUIET: Cell<bool> = const { Cell::new(false) };
     }
@@ -59,7 +59,10 @@ fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
         }));
     });
     QUIET.set(true);
-    let done = catch_unwind(AssertUnwindSafe(work)).ok();
+    let done = catch_unwind(AssertUnwindSafe(work)).map_err(|words| {
+        let text = words.downcast_ref::<String>().map(String::as_str);
+        text.or_else(|| words.downcast_ref::<&str>().copied()).unwrap_or("without a word").to_owned()
+    });
     QUIET.set(false);
     done
 }

@@ -15,6 +15,6 @@ mod state;
 
 pub use grid::{Layout, Place};
 pub use header::{Header, Interval};
-pub use look::{Contents, Field, Refusal, look};
+pub use look::{Contents, Field, Refusal, look, look_within};
 pub use radar::{Rain, rain};
-pub use state::{States, states};
+pub use state::{States, states, states_within};

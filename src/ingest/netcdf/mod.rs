@@ -9,7 +9,7 @@ use ndarray::{Array2, Array3, Axis as Dimension, Ix2};
 use netcdf_reader::{NcFile, NcOpenOptions, NcSliceInfo, NcSliceInfoElem};
 use nowblend_field::{Axis, Grid, Projection, Sequence, ValidTime, units};
 
-use super::{Error, bytes, quality};
+use super::{Error, Limits, bytes, quality};
 use coordinates::{axis, times};
 
 /// Standard names of rain.
@@ -30,12 +30,6 @@ const RAIN_NAMES: [&str; 7] = [
     "reflectivity",
     "dbz",
 ];
-/// Most cells of a frame: 8192 x 8192.
-const CELLS_MAX: usize = 1 << 26;
-/// Largest selection that is decoded at once, bytes: one frame of 8192 x 8192 doubles.
-const READ_MAX: usize = 1 << 29;
-/// Largest chunk that is decoded, bytes.
-const CHUNK_MAX: usize = 1 << 29;
 /// Largest object header that is read, bytes.
 const HEADER_MAX: usize = 1 << 20;
 
@@ -66,7 +60,7 @@ enum Conversion {
 ///
 /// Those of [`File::open`] and [`File::frame`]; [`Error::Field`] where the times are uneven.
 pub fn read(path: &Path) -> Result<(Sequence, usize), Error> {
-    let file = File::open(path, bytes::read(path, false)?.content)?;
+    let file = File::open(path, bytes::read(path, false, Limits::default())?.content)?;
     let (ny, nx) = file.grid.shape();
     let mut rain = Array3::zeros((file.times.len(), ny, nx));
     let mut absurd = 0;
@@ -90,9 +84,18 @@ impl File {
     /// [`Error::Read`] for bytes that cannot be decoded, [`Error::Content`] where rain, times, coordinates or the grid mapping are missing
     /// or have no meaning.
     pub fn open(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
+        Self::open_within(path, bytes, Limits::default())
+    }
+
+    /// [`File::open`], with other limits than the usual ones.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`File::open`].
+    pub fn open_within(path: &Path, bytes: Vec<u8>, limits: Limits) -> Result<Self, Error> {
         let options = NcOpenOptions {
-            max_read_bytes: READ_MAX,
-            max_chunk_bytes: CHUNK_MAX,
+            max_read_bytes: limits.decoded_bytes(),
+            max_chunk_bytes: limits.decoded_bytes(),
             max_object_header_bytes: HEADER_MAX,
             ..Default::default()
         };
@@ -184,8 +187,9 @@ impl File {
         if found != expected {
             return Err(content(&rain, format!("shape {found:?}"), &format!("{expected:?} [time, y, x]")));
         }
-        if grid.cells() > CELLS_MAX {
-            return Err(content(&rain, format!("{} cells", grid.cells()), &format!("at most {CELLS_MAX}")));
+        if grid.cells() as u64 > limits.points() {
+            let expected = format!("at most {} (`ingest.limits.points_million`)", limits.points());
+            return Err(content(&rain, format!("{} cells", grid.cells()), &expected));
         }
         let interval_s = interval(&file, &times, &values);
         let given = text(&file, &rain, "units");

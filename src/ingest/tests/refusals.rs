@@ -1,8 +1,7 @@
 //! What a GRIB2 header may not claim: refused with message, byte and reason before a decoder sees it.
 
 use super::{
-    damaged::{rain, section},
-    made::{Made, SMALL, message, product, radar},
+    made::{Made, SMALL, message, product, radar, section_at as section, some_rain as rain},
     time,
 };
 use crate::ingest::grib2;
