@@ -44,7 +44,22 @@ fn in_words(error: &anyhow::Error) -> String {
             words = format!("{words}: {cause}");
         }
     }
-    words
+    in_one_line(&words)
+}
+
+/// What others say in several lines, in one; a hint keeps its own.
+fn in_one_line(words: &str) -> String {
+    let mut line = String::new();
+    for part in words.lines().map(str::trim).filter(|l| !l.is_empty()) {
+        let apart = match part.starts_with("hint: ") {
+            _ if line.is_empty() => "",
+            true => "\n",
+            false => " ",
+        };
+        line.push_str(apart);
+        line.push_str(part);
+    }
+    line
 }
 
 /// What is said goes to standard error, `info` and above unless `NOWBLEND_LOG` says otherwise; data alone goes to standard output.

@@ -1,7 +1,7 @@
 //! A forecaster on duty never asked for damaged files and gets them: ten thousand of them, a run of the program each. None panics, dies, takes
 //! ten seconds or much memory; what is refused is refused in one line that names the file, and nothing is printed or left behind.
 //!
-//! More of them, and one again, by its name and seed:
+//! More of them (with `NOWBLEND_PROGRAM`, on another build of the program), and one again, by its name and seed:
 //!
 //!     NOWBLEND_DAMAGE=100000,7 cargo test --workspace --locked --test nowblend -- ten_thousand --nocapture
 //!     NOWBLEND_DAMAGE='rain.grib2:1234' cargo test --workspace --locked --test nowblend -- ten_thousand --nocapture
@@ -40,6 +40,9 @@ const SMALL_BYTES: usize = 300_000;
 const QUICK: &str = "[forecast]\nlead_count = 2\nlead_step_min = 5\n\n[forecast.forecaster]\nkind = 'blend'\n\
                      of = [{ kind = 'extrapolation' }, { kind = 'persistence' }]\n\n[maps]\nlead_min = [5]\n";
 
+/// Kinds of real files that are read for certain.
+const KNOWN: [Kind; 1] = [Kind::Grib2];
+
 /// A sound file, what the program does with it, and how large its share is.
 struct Base {
     name: String,
@@ -56,8 +59,8 @@ const CONFIG: &[&str] = &["config", "FILE"];
 const RUN: &[&str] = &["forecast", "../radar", "--config", "FILE", "--output", "out"];
 const AIR: &[&str] = &["forecast", "../radar", "--config", "../air.toml", "--output", "out"];
 const WEIGHTS: &[&str] = &["forecast", "../radar", "--config", "../net.toml", "--output", "out"];
-const VERIFY: &[&str] = &["verify", "FILE", "../radar"];
-const TRUTH: &[&str] = &["verify", "../forecast.nc", "FILE"];
+const VERIFY: &[&str] = &["verify", "FILE", "../radar", "--config", "../verify.toml"];
+const TRUTH: &[&str] = &["verify", "../forecast.nc", "FILE", "--config", "../verify.toml"];
 
 fn base(name: &str, bytes: Vec<u8>, arguments: &'static [&'static str], share: usize) -> Base {
     Base {
@@ -81,6 +84,7 @@ fn made_here(folder: &Path) -> Vec<Base> {
     fs::write(folder.join("air.toml"), format!("{QUICK}\n[air]\nsource = 'air.grib2'\nwithin_h = 1e6\n")).unwrap();
     let network = QUICK.replace("{ kind = 'persistence' }", "{ kind = 'nowcast_net', checkpoint = 'weights.safetensors' }");
     fs::write(folder.join("net.toml"), network).unwrap();
+    fs::write(folder.join("verify.toml"), "[verify]\nmargin_cells = 2\n").unwrap();
     // A forecast of the first frames, for the last to judge.
     let first = folder.join("first");
     fs::create_dir_all(&first).unwrap();
@@ -191,7 +195,7 @@ fn run(folder: &Path, base: &Base, bytes: &[u8]) -> Ran {
     fs::write(folder.join(name), bytes).unwrap();
     let output = Command::new("sh")
         .args(["-c", &format!("ulimit -c 0; ulimit -t {CPU_S}; ulimit -v 4194304; exec \"$0\" \"$@\"")])
-        .arg(env!("CARGO_BIN_EXE_nowblend"))
+        .arg(std::env::var("NOWBLEND_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_nowblend").into()))
         .args(base.arguments.iter().map(|a| if *a == "FILE" { name } else { a }))
         .current_dir(folder)
         .env("RUST_BACKTRACE", "0")
@@ -246,6 +250,7 @@ fn of_ten_thousand_damaged_files_none_panics_hangs_or_is_silent() {
     let asked = std::env::var("NOWBLEND_DAMAGE").unwrap_or_default();
     let folder = tempfile::tempdir().unwrap();
     let mut bases = made_here(folder.path());
+    let made = bases.len();
     if let Some(data) = data("the damaged real files") {
         bases.extend(real(&data));
     }
@@ -256,7 +261,12 @@ fn of_ten_thousand_damaged_files_none_panics_hangs_or_is_silent() {
         .unwrap_or((FILES, SEED));
     // The sound files first: none is refused for the damage that it does not have, and each says how much memory it takes.
     let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let clean: Vec<u64> = bases.iter().map(|b| run(&folder.path().join("w0"), b, &b.bytes).peak_kb.max(1)).collect();
+    let sound = |k: usize, base: &Base| {
+        let ran = run(&folder.path().join("w0"), base, &base.bytes);
+        assert!(ran.code == Some(0) || k >= made && !KNOWN.contains(&Kind::of(&base.bytes)), "{}: {}", base.name, ran.err);
+        ran.peak_kb.max(1)
+    };
+    let clean: Vec<u64> = bases.iter().enumerate().map(|(k, base)| sound(k, base)).collect();
     let shares: Vec<usize> = bases.iter().enumerate().flat_map(|(k, b)| vec![k; b.share]).collect();
     let work: Vec<(usize, u64)> = match &again {
         Some((name, seed)) => {

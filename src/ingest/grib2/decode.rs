@@ -20,7 +20,8 @@ impl Field<'_> {
         let decoded = quietly(|| self.decode());
         let values = decoded
             .unwrap_or_else(|words| Err(format!("the decoder panicked: {words}")))
-            .map_err(|reason| self.refusal(reason))?;
+            // Decoders speak in several lines.
+            .map_err(|reason| self.refusal(reason.split_whitespace().collect::<Vec<_>>().join(" ")))?;
         if values.len() != points {
             return Err(self.refusal(format!("{} decoded values, expected {points}", values.len())));
         }

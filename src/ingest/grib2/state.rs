@@ -278,7 +278,7 @@ fn no_level(path: &Path, level_hpa: f64, fields: &[Field<'_>]) -> Error {
         } else {
             format!("{} hPa", words.join(", "))
         },
-        expected: format!("{level_hpa} hPa\nhint: choose one of the levels that are there"),
+        expected: format!("{level_hpa} hPa, or one of the levels that are there"),
     }
 }
 

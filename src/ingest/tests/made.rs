@@ -281,12 +281,20 @@ pub fn section_at(bytes: &[u8], number: u8) -> usize {
     at
 }
 
-/// Wind and height on 700 hPa, as a model sends them, on a map that covers little.
+/// Wind and height on 700 hPa around 45 N, 0 E, as a model sends them.
 pub fn state(time: DateTime<Utc>) -> Vec<u8> {
+    let grid = LatLon {
+        south: 40.0,
+        west: -5.0,
+        spacing: 1.0,
+        rows: 11,
+        columns: 12,
+        scanning: 0,
+    };
     let field = |category, number, base: f64| Made {
-        grid: lambert(true),
+        grid: grid.section(),
         product: product(category, number, 0, (100, 70_000)),
-        values: (0..20).map(|k| base + f64::from(k)).collect(),
+        values: (0..132).map(|k| base + f64::from(k % 12)).collect(),
     };
     message(0, time, &[field(2, 2, 5.0), field(2, 3, -3.0), field(3, 5, 3000.0)])
 }
