@@ -97,6 +97,7 @@ pub fn make(config: &Config, request: &Request<'_>, also: &mut dyn Output) -> Re
         path: request.folder.to_owned(),
         source,
     })?;
+    store::sweep(request.folder);
     let newest = match request.reference_time {
         Some(reference_time) => Newest {
             reference_time,

@@ -13,6 +13,7 @@ mod cli;
 
 fn main() -> ExitCode {
     talk();
+    let_large_files_fail();
     let done = cli::Cli::parse().run();
     tell_memory();
     match done {
@@ -22,6 +23,17 @@ fn main() -> ExitCode {
         Err(e) => {
             eprintln!("error: {}", in_words(&e));
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// A file that grows beyond the limit of the system (`ulimit -f`) is an error of writing that names it, not the end of the program.
+fn let_large_files_fail() {
+    #[cfg(unix)]
+    {
+        let seen = std::sync::Arc::default();
+        if let Err(e) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, seen) {
+            debug!("files beyond the limit will end the program: {e}");
         }
     }
 }

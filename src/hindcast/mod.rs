@@ -57,6 +57,7 @@ pub fn run(config: &HindcastConfig, fresh: bool) -> Result<Scorecard, Error> {
         .map(|event| Event::open(event, config))
         .collect::<Result<Vec<_>, _>>()?;
     std::fs::create_dir_all(&config.folder).map_err(|e| Error::file(&config.folder, &e))?;
+    store::sweep(&config.folder);
     note_use(config)?;
     let path = config.folder.join(RECORDS);
     let records = Mutex::new(Records::open(&path, config, fresh)?);

@@ -17,7 +17,7 @@ pub use error::Error;
 pub use product::{Packing, Product};
 pub use provenance::{Input, Provenance};
 pub use reader::{StoredForecast, read};
-pub use whole::{Aside, write_whole};
+pub use whole::{Aside, sweep, write_whole};
 pub use writer::{Header, Writer};
 
 #[cfg(test)]

@@ -165,7 +165,12 @@ impl StoredForecast {
             .read_variable_slice_unpacked_masked(product, &selection)
             .map_err(|e| refuse(e.to_string()))?;
         let plane = plane.mapv(|v| v as f32);
-        plane.into_dimensionality::<Ix2>().map_err(|e| refuse(e.to_string()))
+        let plane = plane.into_dimensionality::<Ix2>().map_err(|e| refuse(e.to_string()))?;
+        // What the header says and what lies in the file need not agree.
+        if plane.dim() != self.grid.shape() {
+            return Err(refuse(format!("shape {:?} [y, x], expected {:?}", plane.dim(), self.grid.shape())));
+        }
+        Ok(plane)
     }
 
     /// A global attribute, if there is one of that name and it is a text.

@@ -3,6 +3,7 @@
 mod bad_input;
 mod contract;
 mod demo;
+mod faults;
 mod forecast;
 mod foreign_bytes;
 mod hindcast;

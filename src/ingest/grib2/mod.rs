@@ -10,6 +10,7 @@ mod look;
 mod maps;
 mod octets;
 mod packing;
+mod picture;
 mod radar;
 mod state;
 

@@ -129,6 +129,9 @@ fn judge_grib2(bytes: &[u8]) {
         match field.values() {
             Ok(values) => {
                 assert_eq!(values.len(), field.header.points);
+                let arranged = field.arranged().expect("it was decoded before");
+                let same = |(k, v): (usize, &f32)| arranged[field.header.layout.cell(k)].to_bits() == v.to_bits();
+                assert!(values.iter().enumerate().all(same), "arranged otherwise");
                 assert!(values.iter().all(|v| !v.is_infinite()));
                 assert!(
                     field
