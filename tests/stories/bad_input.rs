@@ -12,12 +12,12 @@ use crate::support::{Said, files, nowblend, start, write_frame};
 pub const QUICK: &str = "[forecast]\nlead_count = 2\n\n[forecast.forecaster]\nkind = 'blend'\nof = [{ kind = 'extrapolation' }, { kind = 'persistence' }]\n\n\
                      [maps]\nlead_min = [5]\n";
 
-fn grid() -> Grid {
+pub fn grid() -> Grid {
     Grid::plane(60, 70, 1000.0)
 }
 
 /// Rain of a scene at each of the frames, five minutes apart.
-fn frames(count: usize) -> Vec<Array2<f32>> {
+pub fn frames(count: usize) -> Vec<Array2<f32>> {
     let sequence = Scene::random(&grid(), Seed(3)).sequence(start(), LeadTime::from_minutes(5), count);
     (0..count).map(|k| sequence.frame(k).to_owned()).collect()
 }

@@ -6,5 +6,6 @@ mod demo;
 mod faults;
 mod forecast;
 mod foreign_bytes;
+mod growing;
 mod hindcast;
 mod ingest;
