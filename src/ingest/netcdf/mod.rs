@@ -3,7 +3,10 @@
 mod coordinates;
 mod mapping;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use ndarray::{Array2, Array3, Axis as Dimension, Ix2};
 use netcdf_reader::{NcFile, NcOpenOptions, NcSliceInfo, NcSliceInfoElem};
@@ -30,6 +33,8 @@ const RAIN_NAMES: [&str; 7] = [
     "reflectivity",
     "dbz",
 ];
+/// Largest coordinate with its tiles, bytes: 1048576 doubles, twice.
+const COORDINATE_MAX: usize = 16 << 20;
 /// Largest object header that is read, bytes.
 const HEADER_MAX: usize = 1 << 20;
 
@@ -94,8 +99,8 @@ impl File {
     /// Those of [`File::open`].
     pub fn open_within(path: &Path, bytes: Vec<u8>, limits: Limits) -> Result<Self, Error> {
         let options = NcOpenOptions {
-            max_read_bytes: limits.decoded_bytes(),
-            max_chunk_bytes: limits.decoded_bytes(),
+            max_read_bytes: COORDINATE_MAX.min(limits.decoded_bytes()),
+            max_chunk_bytes: COORDINATE_MAX.min(limits.decoded_bytes()),
             max_object_header_bytes: HEADER_MAX,
             ..Default::default()
         };
@@ -109,7 +114,8 @@ impl File {
             found,
             expected: expected.to_owned(),
         };
-        let file = NcFile::from_owner(bytes, options).map_err(|e| told(e.to_string()))?;
+        let bytes = Shared(Arc::new(bytes));
+        let file = NcFile::from_owner(bytes.clone(), options).map_err(|e| told(e.to_string()))?;
         let rain = rain_name(&file).map_err(|names| content("variables", names, "one with the standard name `rainfall_rate`"))?;
         let dimensions: Vec<(String, u64)> = file
             .variable(&rain)
@@ -133,7 +139,7 @@ impl File {
             if shape.len() > 1 || shape.iter().any(|n| *n > 1 << 20) {
                 return Err(content(name, format!("shape {shape:?}"), "one dimension of at most 1048576"));
             }
-            file.read_variable_unpacked_masked(name)
+            file.read_variable_slice_unpacked_masked(name, &whole(&shape))
                 .map(|a| a.iter().copied().collect())
                 .map_err(|e| content(name, e.to_string(), "a coordinate that can be read"))
         };
@@ -200,6 +206,16 @@ impl File {
                 expected,
             )
         })?;
+        // The coordinates vouch for the size of the rain: no tile of it is larger than all of it.
+        let cells = (times.len() as u64).saturating_mul(grid.cells() as u64);
+        let all = usize::try_from(cells.saturating_mul(16)).unwrap_or(usize::MAX).max(COORDINATE_MAX);
+        let options = NcOpenOptions {
+            max_read_bytes: limits.decoded_bytes(),
+            max_chunk_bytes: all.min(limits.decoded_bytes()),
+            max_object_header_bytes: HEADER_MAX,
+            ..Default::default()
+        };
+        let file = NcFile::from_owner(bytes, options).map_err(|e| told(e.to_string()))?;
         Ok(Self {
             path: path.to_owned(),
             timed: !before.is_empty(),
@@ -233,23 +249,12 @@ impl File {
             path: self.path.clone(),
             reason: format!("{} at {}: {reason}", self.rain, self.times[index]),
         };
-        let raw = if self.timed {
-            let whole = |count: usize| NcSliceInfoElem::Slice {
-                start: 0,
-                end: count as u64,
-                step: 1,
-            };
-            let selection = NcSliceInfo {
-                selections: vec![
-                    NcSliceInfoElem::Index(index as u64),
-                    whole(self.grid.y.count),
-                    whole(self.grid.x.count),
-                ],
-            };
-            self.file.read_variable_slice_unpacked_masked(&self.rain, &selection)
-        } else {
-            self.file.read_variable_unpacked_masked(&self.rain)
-        };
+        // As much as the grid has, whatever the variable claims to hold.
+        let mut selection = whole(&[self.grid.y.count as u64, self.grid.x.count as u64]);
+        if self.timed {
+            selection.selections.insert(0, NcSliceInfoElem::Index(index as u64));
+        }
+        let raw = self.file.read_variable_slice_unpacked_masked(&self.rain, &selection);
         let raw = raw.map_err(|e| told(e.to_string()))?;
         let found = raw.shape().to_vec();
         let raw = raw.into_dimensionality::<Ix2>().ok().filter(|r| r.dim() == self.grid.shape());
@@ -290,6 +295,28 @@ impl Conversion {
     }
 }
 
+/// The bytes of a file that is opened twice.
+#[derive(Clone)]
+struct Shared(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// A selection of the first of each dimension.
+fn whole(shape: &[u64]) -> NcSliceInfo {
+    let first = |count: &u64| NcSliceInfoElem::Slice {
+        start: 0,
+        end: *count,
+        step: 1,
+    };
+    NcSliceInfo {
+        selections: shape.iter().map(first).collect(),
+    }
+}
+
 fn text(file: &NcFile, variable: &str, attribute: &str) -> Option<String> {
     file.variable(variable).ok()?.attribute(attribute)?.value.as_string()
 }
@@ -327,7 +354,7 @@ fn interval(file: &NcFile, times: &[ValidTime], values: &dyn Fn(&str) -> Result<
     let bounds = text(file, "time", "bounds").and_then(|name| {
         let shape = file.variable(&name).ok()?.shape();
         let small = shape.len() == 2 && shape[1] == 2 && shape[0] <= 1 << 20;
-        let both = small.then(|| file.read_variable_as_f64(&name).ok())??;
+        let both = small.then(|| file.read_variable_slice_as_f64(&name, &whole(&[1, 2])).ok())??;
         let both: Vec<f64> = both.iter().take(2).copied().collect();
         let both = coordinates::times(&both, text(file, "time", "units").as_deref())?;
         positive((both.get(1)?.signed_duration_since(both[0])).num_seconds() as f64)
