@@ -512,7 +512,7 @@ fn signatures(bytes: &[u8]) -> Vec<usize> {
 }
 
 /// Mends checksums of superblocks and object headers of version 2.
-fn mend_hdf5(bytes: &mut [u8]) {
+pub fn mend_hdf5(bytes: &mut [u8]) {
     if bytes.len() >= 48 && matches!(bytes[8], 2 | 3) {
         let sum = jenkins_lookup3(&bytes[..44]);
         bytes[44..48].copy_from_slice(&sum.to_le_bytes());

@@ -141,7 +141,7 @@ fn head(path: &Path, limits: Limits) -> Head {
         None if !looks_like_data(path) => Head::default(),
         None => failed(&Error::Content {
             path: path.to_owned(),
-            field: "first bytes".into(),
+            field: "byte 0".into(),
             found: format!("{} bytes of no known format", content.len()),
             expected: "GRIB2 or NetCDF, plain or gzipped".into(),
         }),

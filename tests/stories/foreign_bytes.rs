@@ -43,6 +43,11 @@ const QUICK: &str = "[forecast]\nlead_count = 2\nlead_step_min = 5\n\n[forecast.
 /// Kinds of real files that are read for certain.
 const KNOWN: [Kind; 1] = [Kind::Grib2];
 
+/// A short hindcast.
+const HINDCAST_TOML: &str = "[hindcast]\nfolder = 'cases'\nlead_min = [5]\nseed = 3\n\n[[hindcast.events]]\ningest = { source = '../radar', frames = 2 }\n\n\
+                             [hindcast.starts]\nkind = 'every'\nevery_min = 5\n\n[hindcast.forecaster]\nkind = 'persistence'\n\n\
+                             [hindcast.metrics]\nmargin_cells = 2\nfss_windows_km = [4.0]\n";
+
 /// A sound file, what the program does with it, and how large its share is.
 struct Base {
     name: String,
@@ -57,6 +62,7 @@ const FIELDS: &[&str] = &["ingest", "--fields", "FILE"];
 const FORECAST: &[&str] = &["forecast", "FILE", "--config", "../quick.toml", "--output", "out"];
 const CONFIG: &[&str] = &["config", "FILE"];
 const RUN: &[&str] = &["forecast", "../radar", "--config", "FILE", "--output", "out"];
+const HINDCAST: &[&str] = &["hindcast", "--config", "FILE"];
 const AIR: &[&str] = &["forecast", "../radar", "--config", "../air.toml", "--output", "out"];
 const WEIGHTS: &[&str] = &["forecast", "../radar", "--config", "../net.toml", "--output", "out"];
 const VERIFY: &[&str] = &["verify", "FILE", "../radar", "--config", "../verify.toml"];
@@ -133,6 +139,8 @@ fn made_here(folder: &Path) -> Vec<Base> {
         base("weights.safetensors", nowblend_ml::SHIPPED_WEIGHTS.to_vec(), WEIGHTS, 1),
         base("default.toml", nowblend::config::DEFAULT_TOML.as_bytes().to_vec(), CONFIG, 10),
         base("run.toml", full.into_bytes(), RUN, 4),
+        base("all.toml", nowblend::config::DEFAULT_TOML.as_bytes().to_vec(), RUN, 3),
+        base("hindcast.toml", HINDCAST_TOML.as_bytes().to_vec(), HINDCAST, 3),
     ];
     for (name, bytes) in made::packings() {
         bases.push(base(name, bytes, FIELDS, 10));
@@ -317,4 +325,26 @@ fn of_ten_thousand_damaged_files_none_panics_hangs_or_is_silent() {
         faults.len()
     );
     assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), work.len(), faults.join("\n"));
+}
+
+#[test]
+fn a_field_that_claims_to_be_larger_than_its_coordinates_takes_no_more_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let bases = made_here(folder.path());
+    for (name, shape) in [("forecast.nc", [2u64, 24, 28]), ("hdf5.nc", [2, 4, 5])] {
+        let base = bases.iter().find(|b| b.name == name).unwrap();
+        let sound = run(&folder.path().join("w"), base, &base.bytes);
+        let mut bytes = base.bytes.clone();
+        let claimed: Vec<u8> = shape.iter().flat_map(|n| n.to_le_bytes()).collect();
+        // The columns of every field of that shape become 16 million.
+        let places: Vec<usize> = (0..bytes.len() - 24).filter(|k| bytes[*k..*k + 24] == claimed).collect();
+        assert!(!places.is_empty(), "{name}");
+        for at in places {
+            bytes[at + 16..at + 24].copy_from_slice(&(1u64 << 24).to_le_bytes());
+        }
+        crate::damage::mend_hdf5(&mut bytes);
+        let place = folder.path().join("w");
+        let ran = run(&place, base, &bytes);
+        assert_eq!(fault(&place, &bytes, sound.peak_kb, &ran), None, "{name}");
+    }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ndarray::{Array2, Array3, Axis as Dimension, Ix2};
-use netcdf_reader::{NcFile, NcOpenOptions, NcSliceInfo, NcSliceInfoElem};
+use netcdf_reader::{NcFile, NcOpenOptions, NcSliceInfo, NcSliceInfoElem, NcVariable};
 use nowblend_field::{Axis, Grid, Projection, Sequence, ValidTime, units};
 
 use super::{Error, Limits, bytes, quality};
@@ -106,7 +106,8 @@ impl File {
         };
         let told = |reason: String| Error::Read {
             path: path.to_owned(),
-            reason,
+            // One word for a place in a file, whoever speaks.
+            reason: reason.replace(" at offset ", " at byte "),
         };
         let content = |field: &str, found: String, expected: &str| Error::Content {
             path: path.to_owned(),
@@ -116,7 +117,9 @@ impl File {
         };
         let bytes = Shared(Arc::new(bytes));
         let file = NcFile::from_owner(bytes.clone(), options).map_err(|e| told(e.to_string()))?;
-        let rain = rain_name(&file).map_err(|names| content("variables", names, "one with the standard name `rainfall_rate`"))?;
+        let variables = file.variables().map_err(|e| told(e.to_string()))?;
+        let rain = rain_name(&file, variables);
+        let rain = rain.map_err(|names| content("variables", names, "one with the standard name `rainfall_rate`"))?;
         let dimensions: Vec<(String, u64)> = file
             .variable(&rain)
             .map_err(|e| told(e.to_string()))?
@@ -133,7 +136,7 @@ impl File {
         let values = |name: &str| -> Result<Vec<f64>, Error> {
             let shape = file
                 .variable(name)
-                .map(netcdf_reader::NcVariable::shape)
+                .map(NcVariable::shape)
                 .map_err(|e| content(name, e.to_string(), "a coordinate"))?;
             // Counted before it is read: a coordinate has one dimension of a bounded size.
             if shape.len() > 1 || shape.iter().any(|n| *n > 1 << 20) {
@@ -247,7 +250,7 @@ impl File {
     pub fn frame(&self, index: usize) -> Result<Array2<f32>, Error> {
         let told = |reason: String| Error::Read {
             path: self.path.clone(),
-            reason: format!("{} at {}: {reason}", self.rain, self.times[index]),
+            reason: format!("{} at {}: {}", self.rain, self.times[index], reason.replace(" at offset ", " at byte ")),
         };
         // As much as the grid has, whatever the variable claims to hold.
         let mut selection = whole(&[self.grid.y.count as u64, self.grid.x.count as u64]);
@@ -322,9 +325,8 @@ fn text(file: &NcFile, variable: &str, attribute: &str) -> Option<String> {
 }
 
 /// The variable that holds rain; on failure the names there are.
-fn rain_name(file: &NcFile) -> Result<String, String> {
-    let variables = file.variables().map_err(|e| e.to_string())?;
-    let names: Vec<&str> = variables.iter().map(netcdf_reader::NcVariable::name).collect();
+fn rain_name(file: &NcFile, variables: &[NcVariable]) -> Result<String, String> {
+    let names: Vec<&str> = variables.iter().map(NcVariable::name).collect();
     let standard = |name: &&&str| text(file, name, "standard_name").is_some_and(|s| STANDARD_NAMES.contains(&s.as_str()));
     names
         .iter()
