@@ -97,6 +97,7 @@ pub fn make(config: &Config, request: &Request<'_>, also: &mut dyn Output) -> Re
         path: request.folder.to_owned(),
         source,
     })?;
+    store::sweep(request.folder);
     let newest = match request.reference_time {
         Some(reference_time) => Newest {
             reference_time,
@@ -105,7 +106,7 @@ pub fn make(config: &Config, request: &Request<'_>, also: &mut dyn Output) -> Re
         None => request.archive.reference_time()?,
     };
     let observed = request.archive.observed(newest.reference_time, config.ingest.frames)?;
-    let air = Air::read(&config.air, observed.sequence.grid(), newest.reference_time)?;
+    let air = Air::read(&config.air, config.ingest.limits, observed.sequence.grid(), newest.reference_time)?;
     let theirs = config.forecast.forecaster.inputs(observed.sequence.reference_time());
     let provenance = provenance(config, [observed.inputs, air.inputs, theirs].concat(), &blend);
     let notices = [newest.notices, observed.notices, air.notices].concat();

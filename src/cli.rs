@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -14,7 +15,7 @@ use nowblend::{
     convert, demo,
     forecast::{self, Lead, Output},
     hindcast,
-    ingest::{Archive, IngestConfig},
+    ingest::{self, Archive, IngestConfig},
     point::{self, Place},
     store,
     train::TrainRunConfig,
@@ -22,7 +23,7 @@ use nowblend::{
 };
 use nowblend_field::{Notice, ReferenceTime, Seed};
 use serde::Deserialize;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// Rain forecasts for the next minutes to hours from radar: extrapolation, a learned model and a shallow-water core, blended by lead time
 /// and checked against what is physically possible.
@@ -54,9 +55,12 @@ enum Command {
     Ingest {
         #[command(flatten)]
         source: Source,
-        /// Writes all frames, cropped and averaged as configured, as one CF NetCDF file instead.
-        #[arg(long, value_name = "FILE.nc")]
+        /// Writes all frames, cropped and averaged as configured, as one CF NetCDF file or Zarr folder instead.
+        #[arg(long, value_name = "FILE.nc|FOLDER.zarr")]
         to: Option<PathBuf>,
+        /// Tells every field of GRIB2 files instead, whatever it is: wind, temperature, rain.
+        #[arg(long)]
+        fields: bool,
     },
     /// Makes a forecast with maps and report, and prints a line of JSON for each lead time.
     Forecast {
@@ -186,8 +190,11 @@ impl Cli {
         }
         match &self.command {
             Command::Demo { folder, seed } => demonstrate(folder, Seed(*seed)),
-            Command::Ingest { source, to: None } => inventory(&source.config()?.ingest),
-            Command::Ingest { source, to: Some(path) } => bring(&source.config()?, path),
+            Command::Ingest { source, fields: true } => every_field(&source.config()?.ingest),
+            Command::Ingest {
+                source, to: Some(path), ..
+            } => bring(&source.config()?, path),
+            Command::Ingest { source, .. } => inventory(&source.config()?.ingest),
             Command::Forecast {
                 source,
                 output,
@@ -212,16 +219,10 @@ impl Cli {
             } => tell_places(forecast, at, places.as_deref(), *wet_mm_h, *json),
             Command::Train { config, seed, fresh } => {
                 let file: TrainFile = config::read(config)?;
-                println!("{}", nowblend::train::run(&file.train, Seed(*seed), *fresh)?.display());
-                Ok(())
+                print_line(&nowblend::train::run(&file.train, Seed(*seed), *fresh)?.display())
             }
-            Command::Config { file } => {
-                match file {
-                    Some(path) => print!("{}", config::read::<Config>(path)?.to_toml()),
-                    None => print!("{DEFAULT_TOML}"),
-                }
-                Ok(())
-            }
+            Command::Config { file: Some(path) } => print_line(&config::read::<Config>(path)?.to_toml().trim_end()),
+            Command::Config { file: None } => print_line(&DEFAULT_TOML.trim_end()),
         }
     }
 }
@@ -236,12 +237,24 @@ fn demonstrate(folder: &Path, seed: Seed) -> Result<()> {
 
 fn inventory(ingest: &IngestConfig) -> Result<()> {
     let archive = Archive::open(ingest)?;
-    info!("grid: {}", archive.grid());
-    if let Some(step) = archive.step() {
-        info!("step: {} min, {} frames", step.minutes(), archive.times().len());
-    }
+    let (mut told, mut refused) = (false, Vec::new());
     for valid_time in archive.times() {
-        let Some(rain) = archive.frame(*valid_time)? else { continue };
+        let rain = match archive.frame(*valid_time) {
+            Ok(Some(rain)) => rain,
+            Ok(None) => continue,
+            Err(error) => {
+                refused.push(error);
+                continue;
+            }
+        };
+        if !told {
+            told = true;
+            info!("grid: {}", archive.grid());
+            if let Some(step) = archive.step() {
+                info!("step: {} min, {} frames", step.minutes(), archive.times().len());
+            }
+            tell_notices(&archive.problems());
+        }
         let known: Vec<f32> = rain.iter().copied().filter(|r| !r.is_nan()).collect();
         let line = serde_json::json!({
             "valid_time": valid_time.to_rfc3339(),
@@ -250,7 +263,13 @@ fn inventory(ingest: &IngestConfig) -> Result<()> {
             "mean_mm_h": known.iter().map(|r| f64::from(*r)).sum::<f64>() / known.len().max(1) as f64,
             "max_mm_h": known.iter().copied().fold(0.0, f32::max),
         });
-        println!("{line}");
+        print_line(&line)?;
+    }
+    if !told && !refused.is_empty() {
+        return Err(refused.swap_remove(0).into());
+    }
+    for error in refused {
+        warn!("{error}");
     }
     Ok(())
 }
@@ -260,6 +279,20 @@ fn bring(config: &Config, path: &Path) -> Result<()> {
     tell_notices(&made.notices);
     info!("wrote {} frames to {}", made.frames, path.display());
     Ok(())
+}
+
+fn every_field(ingest: &IngestConfig) -> Result<()> {
+    ingest.check()?;
+    let refused = ingest::fields(&ingest.source, ingest.limits, |line| print_line(&serde_json::to_value(line)?))?;
+    for error in refused {
+        warn!("{error}");
+    }
+    Ok(())
+}
+
+/// A line on standard output.
+fn print_line(line: &dyn std::fmt::Display) -> Result<()> {
+    Ok(writeln!(std::io::stdout(), "{line}")?)
 }
 
 fn forecast(config: &Config, output: &Path, reference_time: Option<ReferenceTime>, truth: Option<&str>) -> Result<()> {
@@ -286,8 +319,7 @@ fn forecast(config: &Config, output: &Path, reference_time: Option<ReferenceTime
 fn replay(path: &Path, fresh: bool) -> Result<()> {
     let file: HindcastFile = config::read(path)?;
     let made = hindcast::run(&file.hindcast, fresh)?;
-    println!("{}", made.text(&SHOWN));
-    Ok(())
+    print_line(&made.text(&SHOWN))
 }
 
 fn score(config: &Config, path: &Path, json: bool) -> Result<()> {
@@ -296,8 +328,7 @@ fn score(config: &Config, path: &Path, json: bool) -> Result<()> {
     let event = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
     let case = verify::stored(&stored, &event, &archive, &config.verify)?;
     let scorecard = bulletin::scorecard(config, &case)?;
-    println!("{}", if json { scorecard.json() } else { scorecard.text(&SHOWN) });
-    Ok(())
+    print_line(&if json { scorecard.json() } else { scorecard.text(&SHOWN) })
 }
 
 fn tell_places(path: &Path, at: &[String], list: Option<&Path>, wet_mm_h: f64, json: bool) -> Result<()> {
@@ -361,7 +392,10 @@ impl Output for Lines {
             "weights": weights,
             "trust": lead.trust,
         });
-        println!("{line}");
+        // The files are the forecast: who has read enough lines does not end it.
+        if let Err(error) = print_line(&line) {
+            debug!("a line could not be printed: {error}");
+        }
         Ok(())
     }
 }

@@ -16,6 +16,9 @@ use crate::{
 /// The default configuration as a file that explains itself; a test keeps it equal to the code.
 pub const DEFAULT_TOML: &str = include_str!("../configs/default.toml");
 
+/// Largest configuration that is read, bytes.
+const LARGEST: u64 = 1 << 20;
+
 /// All keys of a forecast.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -51,7 +54,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The file is no TOML, or has a key or value that nobody knows.
-    #[error("configuration `{}`: {reason}\nhint: `nowblend config` prints every key with its default", path.display())]
+    #[error("configuration `{}`: {reason}; `nowblend config` prints every key with its default", path.display())]
     Parse {
         /// The file.
         path: PathBuf,
@@ -73,14 +76,32 @@ impl Config {
 ///
 /// [`Error::Read`], and [`Error::Parse`] with line and key.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::Read {
+    let refuse = |reason: String| Error::Parse {
+        path: path.to_owned(),
+        reason,
+    };
+    let told = |source| Error::Read {
         path: path.to_owned(),
         source,
-    })?;
-    toml::from_str(&text).map_err(|e| Error::Parse {
-        path: path.to_owned(),
-        reason: e.to_string().trim_end().to_owned(),
-    })
+    };
+    let size = std::fs::metadata(path).map_err(told)?.len();
+    if size > LARGEST {
+        return Err(refuse(format!("{size} bytes, expected at most {LARGEST}")));
+    }
+    let text = std::fs::read_to_string(path).map_err(told)?;
+    toml::from_str(&text).map_err(|e| refuse(in_one_line(&text, &e)))
+}
+
+/// Line, byte and reason of what TOML says in a picture of several lines.
+fn in_one_line(text: &str, error: &toml::de::Error) -> String {
+    let words = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+    let Some(span) = error.span() else { return words };
+    let line = text.as_bytes()[..span.start.min(text.len())]
+        .iter()
+        .filter(|b| **b == b'\n')
+        .count()
+        + 1;
+    format!("line {line}, byte {}: {words}", span.start)
 }
 
 #[cfg(test)]

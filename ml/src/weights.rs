@@ -56,14 +56,26 @@ fn read(origin: &str, bytes: Vec<u8>, device: &Device) -> Result<RainNet, Error>
     };
     let mut net = RainNet::new(device);
     let mut store = SafetensorsStore::from_bytes(Some(bytes)).validate(true);
-    let result = net.load_from(&mut store).map_err(|e| refuse(e.to_string()))?;
+    let result = net.load_from(&mut store).map_err(|e| refuse(shortened(&e.to_string())))?;
     if let Some((key, _)) = result.missing.first() {
         return Err(refuse(format!("`{key}` and {} other keys are missing", result.missing.len() - 1)));
     }
     if !result.errors.is_empty() {
-        return Err(refuse(result.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")));
+        let first = result.errors.iter().take(3).map(ToString::to_string).collect::<Vec<_>>();
+        let more = result.errors.len() - first.len();
+        return Err(refuse(shortened(&format!("{} ({more} more)", first.join("; ")))));
     }
     Ok(net)
+}
+
+/// What a library says, in one line of a readable length.
+fn shortened(words: &str) -> String {
+    const LONGEST: usize = 300;
+    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= LONGEST {
+        return line;
+    }
+    line.chars().take(LONGEST).chain(" …".chars()).collect()
 }
 
 /// The weights as the bytes of a safetensors file with their origin in its header.

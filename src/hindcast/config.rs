@@ -126,6 +126,12 @@ impl HindcastConfig {
             keys.remove("folder");
             keys.remove("log_use");
         }
+        // What files may claim decides whether they are read, not what is made of them.
+        for event in value["events"].as_array_mut().into_iter().flatten() {
+            if let Some(ingest) = event["ingest"].as_object_mut() {
+                ingest.remove("limits");
+            }
+        }
         value
     }
 

@@ -45,7 +45,7 @@ pub enum Error {
         expected: String,
     },
     /// A line of the file of cases cannot be read.
-    #[error("`{}` line {line}: {reason}\nhint: begin anew, or remove the line", path.display())]
+    #[error("`{}` line {line}: {reason}; begin anew, or remove the line", path.display())]
     Record {
         /// The file of cases.
         path: PathBuf,

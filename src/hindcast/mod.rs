@@ -33,7 +33,7 @@ pub use records::{Record, Records};
 use crate::{
     ingest::Archive,
     progress::Progress,
-    store::write_whole,
+    store::{sweep, write_whole},
     verify::{CaseTerms, EventMask, Metrics, Scorecard},
 };
 
@@ -57,6 +57,7 @@ pub fn run(config: &HindcastConfig, fresh: bool) -> Result<Scorecard, Error> {
         .map(|event| Event::open(event, config))
         .collect::<Result<Vec<_>, _>>()?;
     std::fs::create_dir_all(&config.folder).map_err(|e| Error::file(&config.folder, &e))?;
+    sweep(&config.folder);
     note_use(config)?;
     let path = config.folder.join(RECORDS);
     let records = Mutex::new(Records::open(&path, config, fresh)?);

@@ -3,7 +3,7 @@
 use nowblend_field::{Grid, Notice, ReferenceTime, State};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, grib2, index, regrid};
+use super::{Error, Limits, grib2, index, regrid};
 use crate::store::Input;
 
 /// Where the state of the air comes from.
@@ -46,7 +46,7 @@ impl Air {
     ///
     /// [`Error::Config`] for a number outside its bounds, [`Error::Content`] where no state lies near enough in time, and those of reading:
     /// a state that was asked for and cannot be had is never passed over.
-    pub fn read(config: &AirConfig, grid: &Grid, reference_time: ReferenceTime) -> Result<Self, Error> {
+    pub fn read(config: &AirConfig, limits: Limits, grid: &Grid, reference_time: ReferenceTime) -> Result<Self, Error> {
         let mut air = Self::default();
         if config.source.is_empty() {
             return Ok(air);
@@ -66,7 +66,7 @@ impl Air {
         }
         let mut times = Vec::new();
         for path in index::files(&config.source)? {
-            let read = grib2::states(&path, config.level_hpa)?;
+            let read = grib2::states_within(&path, config.level_hpa, limits)?;
             air.notices.extend(read.notices);
             air.inputs.push(read.input);
             for state in read.states {

@@ -151,7 +151,7 @@ impl Archive {
             return Ok(Read { frame, input, grid });
         }
         let (rain, input) = index::read(path, record.number, time, &self.config, sum.is_none())?;
-        let (frame, input) = (Arc::new(self.fit(&rain)), sum.unwrap_or(input));
+        let (frame, input) = (Arc::new(self.fit(rain)), sum.unwrap_or(input));
         if let Some(version) = version {
             self.kept.put(version, record.number, &frame, &input);
         }
@@ -185,24 +185,24 @@ impl Archive {
     }
 
     /// Crops, judges and averages, in this order.
-    pub(super) fn fit(&self, rain: &Array2<f32>) -> Frame {
-        let cropped = match self.config.crop {
-            None => rain.view(),
+    pub(super) fn fit(&self, rain: Array2<f32>) -> Frame {
+        let mut cropped = match self.config.crop {
+            None => rain,
             Some(crop) => {
                 // A frame on a smaller grid than the newest: what there is of it, to be left out for its grid.
                 let end = |last: usize, count: usize| (last + 1).min(count);
                 let (rows, columns) = (end(crop.rows[1], rain.nrows()), end(crop.columns[1], rain.ncols()));
                 rain.slice(s![crop.rows[0].min(rows)..rows, crop.columns[0].min(columns)..columns])
+                    .to_owned()
             }
         };
-        let mut cropped = cropped.to_owned();
         let counts = quality::judge(&mut cropped, self.config.rain_max_mm_h as f32);
         let seen = cropped.iter().filter(|r| !r.is_nan()).count() as f64 / cropped.len().max(1) as f64;
-        Frame {
-            rain: quality::block_mean(&cropped, self.config.block),
-            counts,
-            seen,
-        }
+        let rain = match self.config.block {
+            1 => cropped,
+            block => quality::block_mean(&cropped, block),
+        };
+        Frame { rain, counts, seen }
     }
 
     pub(super) fn name(&self, record: &Record) -> String {

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Provider};
+use super::{Error, Limits, Provider};
+
+/// Most frames that a forecast starts from.
+const FRAMES_MAX: usize = 1000;
 
 /// Where observed rain comes from and how it is brought to the grid of the forecast.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -10,7 +13,7 @@ use super::{Error, Provider};
 pub struct IngestConfig {
     /// A file, a directory or a pattern such as `radar/*.grib2`; plain or gzipped.
     pub source: String,
-    /// Newest frames that a forecast starts from, at least 1.
+    /// Newest frames that a forecast starts from, 1 to 1000.
     pub frames: usize,
     /// Blocks of this many cells along each side become one, their mean, at least 1. A block that is more than half missing is missing.
     pub block: usize,
@@ -29,6 +32,8 @@ pub struct IngestConfig {
     /// The part of the grid that is kept; all of it if not given. Cropping comes before averaging over blocks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crop: Option<Crop>,
+    /// How large files may claim to be.
+    pub limits: Limits,
     /// What the pictures of a weather service mean (HDF5, GeoTIFF, PGM, GIF), where the files do not say it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<Provider>,
@@ -68,6 +73,7 @@ impl Default for IngestConfig {
             late: Late::GoOn,
             quality_min: 0.0,
             crop: None,
+            limits: Limits::default(),
             provider: None,
         }
     }
@@ -81,8 +87,8 @@ impl IngestConfig {
     /// [`Error::Config`] for the first that is outside.
     pub fn check(&self) -> Result<(), Error> {
         let refuse = |key: &'static str, found: String, expected: &'static str| Err(Error::Config { key, found, expected });
-        if self.frames == 0 {
-            return refuse("frames", "0".into(), "at least 1");
+        if !(1..=FRAMES_MAX).contains(&self.frames) {
+            return refuse("frames", self.frames.to_string(), "at least 1 and at most 1000");
         }
         if self.block == 0 {
             return refuse("block", "0".into(), "at least 1");
@@ -104,7 +110,7 @@ impl IngestConfig {
         }
         match self.late {
             Late::WaitMin(minutes) if !(0.0..=120.0).contains(&minutes) => refuse("late.wait_min", minutes.to_string(), "0 to 120"),
-            _ => Ok(()),
+            _ => self.limits.check(),
         }
     }
 }
@@ -127,7 +133,15 @@ mod tests {
     fn a_number_outside_its_bounds_is_named_with_them() {
         for (text, words) in [
             ("frames = 0", "`frames` is 0, expected at least 1"),
+            (
+                "frames = 4000000000",
+                "`frames` is 4000000000, expected at least 1 and at most 1000",
+            ),
             ("block = 0", "`block` is 0"),
+            (
+                "limits = { points_million = 0 }",
+                "`limits.points_million` is 0, expected 1 to 1024",
+            ),
             ("rain_max_mm_h = nan", "`rain_max_mm_h` is NaN"),
             ("step_min = 0.0", "`step_min` is 0"),
             ("quality_min = -0.5", "`quality_min` is -0.5, expected 0 to 1"),

@@ -24,6 +24,16 @@ pub enum Error {
         /// What is wrong with the first.
         reason: String,
     },
+    /// There are files, but no field of them can be read.
+    #[error("none of {files} files of `{source_words}` holds a GRIB2 field that can be read; the first says: {reason}")]
+    NoFields {
+        /// The source as given.
+        source_words: String,
+        /// How many files there are.
+        files: usize,
+        /// What is wrong with the first.
+        reason: String,
+    },
     /// No frame is as old as the reference time.
     #[error("no frame at or before `{reference_time}`, the oldest is of `{oldest}`\nhint: choose a later reference time")]
     NoFrame {

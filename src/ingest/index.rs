@@ -137,7 +137,7 @@ fn heads(path: &Path, config: &IngestConfig) -> Heads {
         problems: vec![problem(None, error.without_folders())],
         ..Heads::default()
     };
-    let content = match bytes::read(path, false) {
+    let content = match bytes::read(path, false, config.limits) {
         Ok(bytes) => bytes.content,
         Err(error) => return failed(&error),
     };
@@ -145,12 +145,12 @@ fn heads(path: &Path, config: &IngestConfig) -> Heads {
         None if !looks_like_data(path) => Heads::default(),
         None => failed(&Error::content(
             path,
-            "first bytes",
+            "byte 0",
             format!("{} bytes of no known format", content.len()),
             format!("{FORMATS}, plain or gzipped"),
         )),
         Some(Format::Grib2) => {
-            let contents = grib2::look(&content);
+            let contents = grib2::look_within(&content, config.limits);
             let mut head = Heads::default();
             for (number, field) in contents.fields.iter().enumerate() {
                 if grib2::Rain::of(&field.header).is_none() || field.header.forecast {
@@ -203,14 +203,14 @@ pub(super) fn read(
     config: &IngestConfig,
     checksum: bool,
 ) -> Result<(Array2<f32>, Input), Error> {
-    let bytes::Bytes { content, input } = bytes::read(path, checksum)?;
+    let bytes::Bytes { content, input } = bytes::read(path, checksum, config.limits)?;
     let gone = || {
         let found = "another content than when the archive was opened";
         Error::content(path, "frames", found, format!("a frame of `{time}`"))
     };
     let rain = match Format::of(path, &content) {
         Some(Format::Grib2) => {
-            let contents = grib2::look(&content);
+            let contents = grib2::look_within(&content, limits);
             let field = contents.fields.get(number).filter(|f| f.header.valid_time == time);
             let refused = || contents.refused.first().map_or_else(gone, |r| Error::refused(path, r.clone()));
             grib2::rain(field.ok_or_else(refused)?).map_err(|r| Error::refused(path, r))?
@@ -268,14 +268,14 @@ impl Format {
     fn open(self, path: &Path, content: Vec<u8>, config: &IngestConfig) -> Result<Box<dyn Frames>, Error> {
         let provider = config.provider.as_ref();
         let picture: Box<dyn Picture> = match self {
-            Self::Grib2 | Self::NetCdf => return Ok(Box::new(netcdf::File::open(path, content)?)),
+            Self::Grib2 | Self::NetCdf => return Ok(Box::new(netcdf::File::open_within(path, content, config.limits)?)),
             Self::Radolan => return Ok(Box::new(radolan::File::open(path, content)?)),
             Self::Hdf5 => match provider.and_then(|p| p.dataset.as_deref()) {
                 Some(dataset) => Box::new(hdf5::Dataset::open(hdf5::Hdf5::open(path, content)?, dataset)?),
                 None if odim::is_odim(path, &content) => {
                     return Ok(Box::new(odim::File::open(hdf5::Hdf5::open(path, content)?, config.quality_min)?));
                 }
-                None => return Ok(Box::new(netcdf::File::open(path, content)?)),
+                None => return Ok(Box::new(netcdf::File::open_within(path, content, config.limits)?)),
             },
             Self::Pgm => Box::new(pgm::Pgm::open(path, &content)?),
             Self::GeoTiff => Box::new(geotiff::GeoTiff::open(path, content)?),

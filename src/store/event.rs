@@ -144,7 +144,9 @@ fn lay_out(header: &EventHeader, times: &[ValidTime], attributes: Vec<(String, V
         ("calendar", "standard"),
         ("axis", "T"),
     ]);
-    let axis = |name: &str, values: Vec<f64>, axis: &'static str| Variable::new(name, &[name], Values::F64(values)).texts(&cf::coordinate(grid, axis));
+    let axis = |name: &str, values: Vec<f64>, axis: &'static str| {
+        Variable::new(name, &[name], Values::F64(values)).texts(&cf::coordinate(grid, axis))
+    };
     let rain = Variable::new("rainfall_rate", &["time", "y", "x"], Values::Planes(Element::U16))
         .with("scale_factor", Value::Doubles(vec![STEP_MM_H]))
         .with("add_offset", Value::Doubles(vec![0.0]))
@@ -157,6 +159,12 @@ fn lay_out(header: &EventHeader, times: &[ValidTime], attributes: Vec<(String, V
     Layout {
         dimensions: vec![("time".to_owned(), times.len()), ("y".to_owned(), ny), ("x".to_owned(), nx)],
         attributes,
-        variables: vec![time, axis("y", grid.y.centres(), "Y"), axis("x", grid.x.centres(), "X"), cf::map(grid), rain],
+        variables: vec![
+            time,
+            axis("y", grid.y.centres(), "Y"),
+            axis("x", grid.x.centres(), "X"),
+            cf::map(grid),
+            rain,
+        ],
     }
 }

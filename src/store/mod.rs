@@ -24,14 +24,14 @@ mod writer;
 mod zarr;
 
 pub use error::Error;
+pub use event::{EventHeader, EventWriter};
 pub use geotiff::Geotiff;
 pub use grib2::Grib2;
 pub use product::{Along, LIMITED, MISSING, Packing, Product};
-pub use event::{EventHeader, EventWriter};
 pub use provenance::{Input, Provenance};
 pub use reader::{StoredForecast, StoredProduct, read};
 pub use target::Target;
-pub use whole::{Aside, write_whole};
+pub use whole::{Aside, sweep, write_whole};
 pub use writer::{Header, Writer};
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
 
 use chrono::DateTime;
 use ndarray::{Array2, ArrayD, Ix2};
-use netcdf_reader::{NcFile, NcMetadataMode, NcOpenOptions, NcSliceInfo, NcSliceInfoElem};
+use netcdf_reader::{NcFile, NcMetadataMode, NcOpenOptions, NcReadable, NcSliceInfo, NcSliceInfoElem};
 use nowblend_field::{Axis, Grid, LeadTime, Notice, Projection, ReferenceTime, Seed, ValidTime};
 
 use super::{
@@ -17,6 +17,10 @@ use super::{
 
 /// Largest field that is read at once, bytes.
 const MAX_READ_BYTES: usize = 2 << 30;
+/// Largest tile, bytes: the store writes 256 x 256 numbers of at most 8 bytes.
+const MAX_TILE_BYTES: usize = 1 << 20;
+/// Most values of a coordinate.
+const MAX_COORDINATE: u64 = 1 << 20;
 
 /// Opens a forecast that [`super::Writer`] wrote.
 ///
@@ -59,9 +63,9 @@ impl StoredForecast {
         let options = NcOpenOptions {
             metadata_mode: NcMetadataMode::Strict,
             chunk_cache_bytes: 16 << 20,
-            max_chunk_bytes: 256 << 20,
+            max_chunk_bytes: MAX_TILE_BYTES,
             max_read_bytes: MAX_READ_BYTES,
-            max_object_header_bytes: 64 << 20,
+            max_object_header_bytes: 16 << 20,
             ..NcOpenOptions::default()
         };
         let refuse = |e: netcdf_reader::Error| Error::Read {
@@ -77,12 +81,12 @@ impl StoredForecast {
             path: path.to_owned(),
             reason: format!("it has no {what}"),
         };
-        let seconds = |name: &str| file.read_variable::<i64>(name).map(|a| a.iter().copied().collect::<Vec<_>>());
-        let reference_s = seconds("forecast_reference_time").ok().and_then(|s| s.first().copied());
+        let seconds = |name: &str| coordinate::<i64>(&file, name);
+        let reference_s = seconds("forecast_reference_time").and_then(|s| s.first().copied());
         let reference_time = reference_s
             .and_then(|s| DateTime::from_timestamp(s, 0))
             .ok_or_else(|| lacks("`forecast_reference_time`"))?;
-        let lead_times = seconds("forecast_period").map_err(|_| lacks("`forecast_period`"))?;
+        let lead_times = seconds("forecast_period").ok_or_else(|| lacks("`forecast_period`"))?;
         let lead_times: Option<Vec<LeadTime>> = lead_times
             .into_iter()
             .map(|s| u32::try_from(s).ok().map(LeadTime::from_seconds))
@@ -99,20 +103,14 @@ impl StoredForecast {
             reason: e.to_string(),
         })?;
         let axis = |name: &str| {
-            let centres = file
-                .read_variable::<f64>(name)
-                .map_err(|_| lacks(&format!("coordinate `{name}`")))?;
-            let centres: Vec<f64> = centres.iter().copied().collect();
+            let centres = coordinate::<f64>(&file, name).ok_or_else(|| lacks(&format!("coordinate `{name}`")))?;
             axis_of(&centres).ok_or_else(|| lacks(&format!("evenly spaced coordinate `{name}`")))
         };
         let grid = Grid::new(axis("y")?, axis("x")?, projection).map_err(|e| Error::NotAForecast {
             path: path.to_owned(),
             reason: e.to_string(),
         })?;
-        let thresholds = |amount| {
-            let values = file.read_variable::<f64>(threshold_of(amount));
-            values.map_or_else(|_| Vec::new(), |a| a.iter().copied().collect())
-        };
+        let thresholds = |amount| coordinate::<f64>(&file, threshold_of(amount)).unwrap_or_default();
         let (thresholds_mm_h, thresholds_mm) = (thresholds(false), thresholds(true));
         let products = file
             .variables()
@@ -222,15 +220,19 @@ impl StoredForecast {
                 lead_time,
                 count: stored.lead_times.len(),
             })?;
-        let all = || NcSliceInfoElem::Slice {
-            start: 0,
-            end: u64::MAX,
-            step: 1,
-        };
-        let plane = self.select(stored, layer, [NcSliceInfoElem::Index(lead as u64), all(), all()])?;
-        plane.into_dimensionality::<Ix2>().map_err(|e| Error::Read {
+        // To the end of the grid, not of what the file claims to hold.
+        let (ny, nx) = self.grid.shape();
+        let plane = self.select(
+            stored,
+            layer,
+            [NcSliceInfoElem::Index(lead as u64), first(ny as u64), first(nx as u64)],
+        )?;
+        // What the header says and what lies in the file need not agree.
+        let found = plane.shape().to_vec();
+        let plane = plane.into_dimensionality::<Ix2>().ok().filter(|p| p.dim() == (ny, nx));
+        plane.ok_or_else(|| Error::Read {
             path: self.path.clone(),
-            reason: format!("`{product}` at {lead_time}: {e}"),
+            reason: format!("`{product}` at {lead_time}: shape {found:?} [y, x], expected {:?}", (ny, nx)),
         })
     }
 
@@ -241,11 +243,7 @@ impl StoredForecast {
     /// [`Error::UnknownProduct`], [`Error::UnknownLayer`], [`Error::Read`].
     pub fn series(&self, product: &str, layer: usize, row: usize, column: usize) -> Result<Vec<f32>, Error> {
         let stored = self.product(product)?;
-        let all = NcSliceInfoElem::Slice {
-            start: 0,
-            end: u64::MAX,
-            step: 1,
-        };
+        let all = first(stored.lead_times.len() as u64);
         let place = [row, column].map(|k| NcSliceInfoElem::Index(k as u64));
         let [row, column] = place;
         Ok(self.select(stored, layer, [all, row, column])?.into_iter().collect())
@@ -316,6 +314,27 @@ impl fmt::Debug for StoredForecast {
             .field("products", &self.products)
             .finish_non_exhaustive()
     }
+}
+
+fn first(count: u64) -> NcSliceInfoElem {
+    NcSliceInfoElem::Slice {
+        start: 0,
+        end: count,
+        step: 1,
+    }
+}
+
+/// The values of a coordinate, of which there are only so many.
+fn coordinate<T: NcReadable>(file: &NcFile, name: &str) -> Option<Vec<T>> {
+    let shape = file.variable(name).ok()?.shape();
+    if shape.iter().product::<u64>() > MAX_COORDINATE {
+        return None;
+    }
+    let selection = NcSliceInfo {
+        selections: shape.into_iter().map(first).collect(),
+    };
+    let values = file.read_variable_slice::<T>(name, &selection).ok()?;
+    Some(values.into_iter().collect())
 }
 
 /// Evenly spaced, ascending centres as an axis; a single one has a spacing of 1.

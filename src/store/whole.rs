@@ -10,6 +10,10 @@ use tempfile::NamedTempFile;
 
 use super::Error;
 
+/// How the names of files aside begin and end.
+const PREFIX: &str = ".nowblend-";
+const SUFFIX: &str = ".part";
+
 /// Writes `bytes` to `path` so that a reader finds the old file or the new one, never a part.
 ///
 /// # Errors
@@ -38,19 +42,35 @@ impl Aside {
         if path.is_dir() {
             return Err(Error::write(path, io::ErrorKind::IsADirectory.into()));
         }
+        let told = |e: io::Error| Error::write(path, root_of(e));
+        let mut temporary = Self::locked(path).map_err(told)?;
+        // Between its making and its lock another run may have taken it for a left-over one, and removed it.
+        for _ in 0..100 {
+            if temporary.path().exists() {
+                break;
+            }
+            temporary = Self::locked(path).map_err(told)?;
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            temporary,
+        })
+    }
+
+    /// A new file beside `path`, locked as long as it is open: so a later run knows whether its writer still lives.
+    fn locked(path: &Path) -> io::Result<NamedTempFile> {
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".nowblend-").suffix(".part");
+        builder.prefix(PREFIX).suffix(SUFFIX);
         #[cfg(unix)]
         {
             // What the user's mask leaves of it; the crate's own default would hide the file from everyone else.
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
-        let temporary = builder.tempfile_in(folder(path)).map_err(|e| Error::write(path, root_of(e)))?;
-        Ok(Self {
-            path: path.to_owned(),
-            temporary,
-        })
+        let temporary = builder.tempfile_in(folder(path))?;
+        // Where the file system knows no locks, left-over files stay: hidden, and nobody's forecast.
+        let _ = temporary.as_file().lock();
+        Ok(temporary)
     }
 
     /// The file, open for writing.
@@ -76,6 +96,20 @@ impl Aside {
             let _ = folder.sync_all();
         }
         Ok(())
+    }
+}
+
+/// Removes what runs that were killed left half-written in a folder; what a living one writes stays.
+///
+/// A file aside is locked by its writer, and the system gives the lock back when the writer ends, however it ends.
+pub fn sweep(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for path in entries.filter_map(Result::ok).map(|e| e.path()) {
+        let name = path.file_name().map_or_else(Default::default, |n| n.to_string_lossy());
+        let aside = name.starts_with(PREFIX) && name.ends_with(SUFFIX);
+        if aside && File::open(&path).is_ok_and(|file| file.try_lock().is_ok() && std::fs::remove_file(&path).is_ok()) {
+            tracing::debug!("removed `{}`, which a run that was stopped had left", path.display());
+        }
     }
 }
 
@@ -109,6 +143,19 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         write_whole(&path, b"new").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_swept_and_what_a_living_one_writes_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(".nowblend-abc.part"), "left").unwrap();
+        std::fs::write(folder.path().join("mine.part"), "mine").unwrap();
+        let mut living = Aside::create(&folder.path().join("a.csv")).unwrap();
+        sweep(folder.path());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+        living.file().write_all(b"whole").unwrap();
+        living.commit().unwrap();
+        assert_eq!(std::fs::read(folder.path().join("a.csv")).unwrap(), b"whole");
     }
 
     #[test]

@@ -18,8 +18,8 @@ pub enum Error {
     },
     /// The mask of the event is empty.
     #[error(
-        "no cell of `{event}` is observed in {share} of {frames} frames and more than {margin} cells from missing data and the border\n\
-         hint: lower `margin_cells`"
+        "no cell of `{event}` is observed in {share} of {frames} frames and more than {margin} cells from missing data and the border; \
+         a lower `margin_cells` leaves more"
     )]
     NoCells {
         /// The event.
@@ -41,7 +41,7 @@ pub enum Error {
     },
     /// No lead time of the forecast can be judged.
     #[error(
-        "no frame lies within {tolerance_s} s of a valid time of the forecast from `{first}` to `{last}`\nhint: give the archive of those hours"
+        "no frame lies within {tolerance_s} s of a valid time of the forecast from `{first}` to `{last}`; give the archive of those hours"
     )]
     NoTruth {
         /// First valid time.

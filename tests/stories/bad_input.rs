@@ -9,21 +9,21 @@ use nowblend_field::{Grid, LeadTime, Seed, storms::Scene};
 use crate::support::{Said, files, nowblend, start, write_frame};
 
 /// Quick to forecast: no network, two lead times.
-const QUICK: &str = "[forecast]\nlead_count = 2\n\n[forecast.forecaster]\nkind = 'blend'\nof = [{ kind = 'extrapolation' }, { kind = 'persistence' }]\n\n\
+pub const QUICK: &str = "[forecast]\nlead_count = 2\n\n[forecast.forecaster]\nkind = 'blend'\nof = [{ kind = 'extrapolation' }, { kind = 'persistence' }]\n\n\
                      [maps]\nlead_min = [5]\n";
 
-fn grid() -> Grid {
+pub fn grid() -> Grid {
     Grid::plane(60, 70, 1000.0)
 }
 
 /// Rain of a scene at each of the frames, five minutes apart.
-fn frames(count: usize) -> Vec<Array2<f32>> {
+pub fn frames(count: usize) -> Vec<Array2<f32>> {
     let sequence = Scene::random(&grid(), Seed(3)).sequence(start(), LeadTime::from_minutes(5), count);
     (0..count).map(|k| sequence.frame(k).to_owned()).collect()
 }
 
 /// A folder with `radar/` of four frames, changed as the story says, and a quick configuration.
-fn radar(change: impl Fn(usize, &mut Array2<f32>) -> bool) -> tempfile::TempDir {
+pub fn radar(change: impl Fn(usize, &mut Array2<f32>) -> bool) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("run.toml"), QUICK).unwrap();
     let radar = folder.path().join("radar");

@@ -3,7 +3,10 @@
 mod bad_input;
 mod contract;
 mod demo;
+mod faults;
 mod forecast;
+mod foreign_bytes;
+mod growing;
 mod hindcast;
 mod ingest;
 mod outputs;

@@ -36,7 +36,9 @@ fn with_members(folder: &Path) {
         let near = (y as f32 - 45.0).hypot(x as f32 - 55.0) < 20.0 + 10.0 * lead as f32;
         if near { 2.0 * (member + 1) as f32 } else { 0.0 }
     });
-    members.write_npy(std::fs::File::create(folder.join("theirs.npy")).unwrap()).unwrap();
+    members
+        .write_npy(std::fs::File::create(folder.join("theirs.npy")).unwrap())
+        .unwrap();
     let config = "
         [output]
         also = ['zarr', 'geotiff', 'grib2']
@@ -184,9 +186,18 @@ fn somebody_asks_when_rain_begins_at_three_places() {
     // Four quarters, two halves, an hour.
     assert_eq!(series["amounts"].as_array().unwrap().len(), 7);
 
-    std::fs::write(folder.path().join("places.csv"), format!("name,longitude,latitude\nCorner,{}\n", place(0.0, 0.0))).unwrap();
+    std::fs::write(
+        folder.path().join("places.csv"),
+        format!("name,longitude,latitude\nCorner,{}\n", place(0.0, 0.0)),
+    )
+    .unwrap();
     let said = nowblend(folder.path(), &["point", "out/forecast.nc", "--places", "places.csv"]);
-    assert!(said.ok() && said.out.contains("Corner") && said.out.contains("min until 13:15"), "{}{}", said.out, said.err);
+    assert!(
+        said.ok() && said.out.contains("Corner") && said.out.contains("min until 13:15"),
+        "{}{}",
+        said.out,
+        said.err
+    );
     nowblend(folder.path(), &["point", "out/forecast.nc", "--at", "8.55,47.37"]).refuses(&["lies outside the forecast"]);
     nowblend(folder.path(), &["point", "out/forecast.nc", "--at", "somewhere"]).refuses(&["`somewhere` is no place"]);
     nowblend(folder.path(), &["point", "out/forecast.nc"]).refuses(&["no place is given"]);

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 pub use config::{GivenConfig, Holds, Rows};
 pub use place::Place;
 
-use super::{Error, bytes, index};
+use super::{Error, Limits, bytes, index};
 use crate::store::Input;
 
 /// Most members or thresholds of a file.
@@ -69,7 +69,7 @@ impl Given {
     ///
     /// [`Error::Read`], and [`Error::Content`] where rain, times or coordinates are missing or have no meaning.
     pub fn open(path: &Path, config: &GivenConfig) -> Result<Self, Error> {
-        let read = bytes::read(path, true)?;
+        let read = bytes::read(path, true, Limits::default())?;
         let (head, fields): (Head, Box<dyn Fields>) = if npy::is_npy(&read.content) {
             let (head, file) = npy::open(path, &read.content, config)?;
             (head, Box::new(file))

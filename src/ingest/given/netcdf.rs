@@ -1,6 +1,9 @@
 //! Forecasts as NetCDF: times, members and thresholds are found by their standard names, or by those that programs commonly give them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use chrono::TimeDelta;
 use ndarray::{Array2, Axis as Dimension, Ix2};
@@ -9,8 +12,8 @@ use nowblend_field::{Axis, Grid, Projection, ReferenceTime, ValidTime};
 
 use super::{Fields, GivenConfig, Head};
 use crate::ingest::{
-    Error,
-    netcdf::{Conversion, RAIN_NAMES, STANDARD_NAMES, axis, definition, is_degrees, open_bytes, text, times},
+    Error, Limits,
+    netcdf::{COORDINATE_MAX, Conversion, RAIN_NAMES, STANDARD_NAMES, Shared, axis, definition, is_degrees, open_bytes, text, times},
 };
 
 /// Common names of the dimension along members.
@@ -65,7 +68,8 @@ enum Role {
 }
 
 pub(super) fn open(path: &Path, bytes: Vec<u8>, config: &GivenConfig) -> Result<(Head, File), Error> {
-    let file = open_bytes(path, bytes)?;
+    let bytes = Shared(Arc::new(bytes));
+    let file = open_bytes(path, bytes.clone(), COORDINATE_MAX)?;
     let reader = Reader { path, file: &file };
     let (rain, probability) = reader.variables(&config.variable)?;
     let first = rain.as_ref().or(probability.as_ref()).expect("one of them was found");
@@ -100,6 +104,15 @@ pub(super) fn open(path: &Path, bytes: Vec<u8>, config: &GivenConfig) -> Result<
             })?
         }
     };
+    // The coordinates vouch for the size of the fields: no tile is larger than all of them.
+    let layers = members.max(thresholds_mm_h.len()).max(1);
+    let cells = shape
+        .0
+        .saturating_mul(shape.1)
+        .saturating_mul(valid_times.len())
+        .saturating_mul(layers);
+    let most = cells.saturating_mul(16).max(COORDINATE_MAX).min(Limits::default().decoded_bytes());
+    let file = open_bytes(path, bytes, most)?;
     let head = Head {
         reference_time,
         valid_times,

@@ -6,6 +6,8 @@ use std::{
     sync::Once,
 };
 
+use ndarray::Array2;
+
 use super::look::{Field, Refusal};
 
 impl Field<'_> {
@@ -17,10 +19,7 @@ impl Field<'_> {
     pub fn values(&self) -> Result<Vec<f32>, Refusal> {
         self.check()?;
         let points = self.header.points;
-        let decoded = quietly(|| self.decode());
-        let values = decoded
-            .unwrap_or_else(|| Err("the decoder gave up".into()))
-            .map_err(|reason| self.refusal(reason))?;
+        let values = self.guarded(|| self.decode())?;
         if values.len() != points {
             return Err(self.refusal(format!("{} decoded values, expected {points}", values.len())));
         }
@@ -28,6 +27,26 @@ impl Field<'_> {
             return Err(self.refusal(format!("value {k} is infinite")));
         }
         Ok(values)
+    }
+
+    /// Values `[y, x]`, row 0 in the south, column 0 in the west; NaN where a point has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Field::values`].
+    pub fn arranged(&self) -> Result<Array2<f32>, Refusal> {
+        self.check()?;
+        match self.guarded(|| self.picture().transpose())? {
+            Some(values) => Ok(values),
+            None => Ok(self.header.layout.arrange(&self.values()?)),
+        }
+    }
+
+    /// What a decoder makes of the bytes; its errors and its panics are refusals.
+    fn guarded<T>(&self, decode: impl FnOnce() -> Result<T, String>) -> Result<T, Refusal> {
+        let decoded = quietly(decode).unwrap_or_else(|words| Err(format!("the decoder panicked: {words}")));
+        // Decoders speak in several lines.
+        decoded.map_err(|reason| self.refusal(reason.split_whitespace().collect::<Vec<_>>().join(" ")))
     }
 
     fn decode(&self) -> Result<Vec<f32>, String> {
@@ -44,8 +63,8 @@ impl Field<'_> {
     }
 }
 
-/// Runs `work`; `None` where it panics, of which nothing is printed: the refusal tells it.
-fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
+/// Runs `work`; where it panics, its words, and nothing is printed: the refusal tells it.
+fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     thread_local! {
         static QUIET: Cell<bool> = const { Cell::new(false) };
     }
@@ -59,7 +78,12 @@ fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
         }));
     });
     QUIET.set(true);
-    let done = catch_unwind(AssertUnwindSafe(work)).ok();
+    let done = catch_unwind(AssertUnwindSafe(work)).map_err(|words| {
+        let text = words.downcast_ref::<String>().map(String::as_str);
+        text.or_else(|| words.downcast_ref::<&str>().copied())
+            .unwrap_or("without a word")
+            .to_owned()
+    });
     QUIET.set(false);
     done
 }

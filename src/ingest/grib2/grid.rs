@@ -136,15 +136,21 @@ impl Layout {
         (row, column)
     }
 
+    /// Whether points come row by row, all in the same direction.
+    pub(super) fn rows_follow(&self) -> bool {
+        !self.scanning.columns_first && !self.scanning.alternating
+    }
+
     /// Values in file order as `[y, x]`, row 0 in the south, column 0 in the west.
     pub(super) fn arrange(&self, values: &[f32]) -> Array2<f32> {
-        let mut out = Array2::from_elem((self.rows, self.columns), f32::NAN);
         if self.scanning.columns_first {
+            let mut out = Array2::from_elem((self.rows, self.columns), f32::NAN);
             for (index, value) in values.iter().enumerate().take(out.len()) {
                 out[self.cell(index)] = *value;
             }
             return out;
         }
+        let mut out = Array2::zeros((self.rows, self.columns));
         // A row at a time: most fields come so, and the largest have 24 million points.
         for (k, row) in values.chunks_exact(self.columns).enumerate().take(self.rows) {
             let (to_row, column) = self.cell(k * self.columns);

@@ -1,9 +1,10 @@
 //! What a field is, when it holds, and on which level: sections 1, 3 and 4.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use nowblend_field::ValidTime;
+use nowblend_field::{ReferenceTime, ValidTime};
 
-use super::{grid::Layout, look::POINTS_MAX, octets::Octets};
+use super::{grid::Layout, octets::Octets};
+use crate::ingest::Limits;
 
 /// Furthest that a forecast reaches, s: 200 years.
 const FURTHEST_S: i64 = 200 * 366 * 86_400;
@@ -19,6 +20,8 @@ pub struct Header {
     pub parameter: (u8, u8, u8),
     /// Originating centre.
     pub centre: u16,
+    /// From when the field is: the time of the observation or the start of the forecast.
+    pub reference_time: ReferenceTime,
     /// When the field holds; for an accumulation the end of its interval.
     pub valid_time: ValidTime,
     /// Statistics over an interval before the valid time.
@@ -55,13 +58,14 @@ impl Header {
         grid: Placed<'_>,
         product: Placed<'_>,
         (message, byte): (usize, usize),
+        limits: Limits,
     ) -> Result<Self, (usize, String)> {
         let centre = Octets(identification.1).u16(6);
         let reference = moment(identification.1, 13);
         let (Some(centre), Some(reference_time)) = (centre, reference) else {
             return Err((identification.0, "section 1 holds no time that exists".into()));
         };
-        let (layout, points) = grid_of(grid.1).map_err(|reason| (grid.0, reason))?;
+        let (layout, points) = grid_of(grid.1, limits).map_err(|reason| (grid.0, reason))?;
         let product_at = |reason: String| (product.0, reason);
         let octets = Octets(product.1);
         let cut = || product_at("section 4 ends before its template does".into());
@@ -104,6 +108,7 @@ impl Header {
             byte,
             parameter,
             centre,
+            reference_time,
             valid_time,
             interval,
             derived,
@@ -125,11 +130,12 @@ fn is_mean(kind: Option<u8>) -> bool {
     matches!(kind, Some(0 | 1 | 6))
 }
 
-fn grid_of(section: &[u8]) -> Result<(Layout, usize), String> {
+fn grid_of(section: &[u8], limits: Limits) -> Result<(Layout, usize), String> {
     let octets = Octets(section);
     let points = octets.u32(7).ok_or("section 3 ends before the number of points")?;
-    if u64::from(points) > POINTS_MAX || points == 0 {
-        return Err(format!("{points} points, expected 1 to {POINTS_MAX}"));
+    let most = limits.points();
+    if u64::from(points) > most || points == 0 {
+        return Err(format!("{points} points, expected 1 to {most} (`ingest.limits.points_million`)"));
     }
     let layout = Layout::read(section, points)?;
     Ok((layout, points as usize))

@@ -4,9 +4,8 @@
 //! bytes that are there. A field that fails, fails alone, with message, byte and reason.
 
 use super::{header::Header, octets::Octets, packing};
+use crate::ingest::Limits;
 
-/// Most points of a field: 8192 x 8192, nearly three times the largest radar composite in use.
-pub(super) const POINTS_MAX: u64 = 1 << 26;
 /// Refusals after which the rest of a file is not looked at.
 const REFUSALS_MAX: usize = 1000;
 /// Bytes between messages that are passed over.
@@ -47,6 +46,11 @@ pub struct Contents<'a> {
 
 /// Walks over a file. Its packed values are not looked at: [`Field::check`] does that before one is decoded.
 pub fn look(bytes: &[u8]) -> Contents<'_> {
+    look_within(bytes, Limits::default())
+}
+
+/// [`look()`], with other limits than the usual ones.
+pub fn look_within(bytes: &[u8], limits: Limits) -> Contents<'_> {
     let mut contents = Contents::default();
     let (mut at, mut message, mut unclaimed) = (0, 0, 0);
     while at < bytes.len() && contents.refused.len() < REFUSALS_MAX {
@@ -57,7 +61,7 @@ pub fn look(bytes: &[u8]) -> Contents<'_> {
         unclaimed += found;
         at += found;
         message += 1;
-        match one_message(bytes, at, message, &mut contents) {
+        match one_message(bytes, (at, message), limits, &mut contents) {
             Ok(length) => at += length,
             Err((byte, reason)) => {
                 contents.refused.push(Refusal { message, byte, reason });
@@ -103,7 +107,12 @@ struct Sections<'a> {
 }
 
 /// Adds the fields of the message at `start` to `contents` and returns its length.
-fn one_message<'a>(bytes: &'a [u8], start: usize, message: usize, contents: &mut Contents<'a>) -> Result<usize, Refused> {
+fn one_message<'a>(
+    bytes: &'a [u8],
+    (start, message): (usize, usize),
+    limits: Limits,
+    contents: &mut Contents<'a>,
+) -> Result<usize, Refused> {
     let rest = &bytes[start..];
     let head = Octets(rest);
     let edition = head.u8(8).ok_or((start, "the file ends inside section 0".to_owned()))?;
@@ -166,7 +175,7 @@ fn one_message<'a>(bytes: &'a [u8], start: usize, message: usize, contents: &mut
                     sections.defined = Some(content);
                 }
             }
-            7 => match one_field(&sections, discipline, message, start, content) {
+            7 => match one_field(&sections, discipline, (start, message), limits, content) {
                 Ok(field) => contents.fields.push(field),
                 Err((byte, reason)) => contents.refused.push(Refusal { message, byte, reason }),
             },
@@ -181,7 +190,13 @@ fn one_message<'a>(bytes: &'a [u8], start: usize, message: usize, contents: &mut
     Ok(length)
 }
 
-fn one_field<'a>(sections: &Sections<'a>, discipline: u8, message: usize, start: usize, data: &'a [u8]) -> Result<Field<'a>, Refused> {
+fn one_field<'a>(
+    sections: &Sections<'a>,
+    discipline: u8,
+    (start, message): (usize, usize),
+    limits: Limits,
+    data: &'a [u8],
+) -> Result<Field<'a>, Refused> {
     let needed = |section: Option<(usize, &'a [u8])>, number: u8| section.ok_or((start, format!("no section {number} before section 7")));
     let (grid_at, grid) = needed(sections.grid, 3)?;
     let (product_at, product) = needed(sections.product, 4)?;
@@ -193,6 +208,7 @@ fn one_field<'a>(sections: &Sections<'a>, discipline: u8, message: usize, start:
         (grid_at, grid),
         (product_at, product),
         (message, representation_at),
+        limits,
     )?;
     let points = header.points;
     let values = Octets(representation)
@@ -245,6 +261,11 @@ fn one_field<'a>(sections: &Sections<'a>, discipline: u8, message: usize, start:
 }
 
 impl Field<'_> {
+    /// Template by which the values are packed, code table 5.0.
+    pub fn packing(&self) -> u16 {
+        Octets(self.representation).u16(10).unwrap_or(u16::MAX)
+    }
+
     /// Checks the packed values against what the header says of them, in time proportional to their groups or runs.
     ///
     /// # Errors

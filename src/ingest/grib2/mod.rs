@@ -10,11 +10,12 @@ mod look;
 mod maps;
 mod octets;
 mod packing;
+mod picture;
 mod radar;
 mod state;
 
 pub use grid::{Layout, Place};
 pub use header::{Header, Interval};
-pub use look::{Contents, Field, Refusal, look};
+pub use look::{Contents, Field, Refusal, look, look_within};
 pub use radar::{Rain, rain};
-pub use state::{States, states};
+pub use state::{States, states, states_within};

@@ -16,8 +16,11 @@ use super::{
 pub fn rain(field: &Field<'_>) -> Result<Array2<f32>, Refusal> {
     let header = &field.header;
     let rain = Rain::of(header).ok_or_else(|| field.refusal(format!("parameter {:?} is not rain", header.parameter)))?;
-    let values = field.values()?;
-    Ok(header.layout.arrange(&values).mapv_into(|v| rain.mm_h(v)))
+    let values = field.arranged()?;
+    Ok(match rain {
+        Rain::Rate(1.0) => values,
+        _ => values.mapv_into(|v| rain.mm_h(v)),
+    })
 }
 
 /// How the values of a field become rain, mm h⁻¹.

@@ -7,10 +7,10 @@ use nowblend_field::{Axis, Grid, Notice, NoticeKind, Projection, State, ValidTim
 
 use super::{
     grid::Place,
-    look::{Field, Refusal, look},
+    look::{Field, Refusal, look_within},
 };
 use crate::{
-    ingest::{Error, bytes, regrid::Axes},
+    ingest::{Error, Limits, bytes, regrid::Axes},
     store::Input,
 };
 
@@ -48,8 +48,17 @@ enum Quantity {
 /// [`Error::Content`] where nothing lies on the level (naming the levels there are) or no time has wind and geopotential on it,
 /// [`Error::Refused`] where no field of the file can be used.
 pub fn states(path: &Path, level_hpa: f64) -> Result<States, Error> {
-    let bytes::Bytes { content, input } = bytes::read(path, true)?;
-    let contents = look(&content);
+    states_within(path, level_hpa, Limits::default())
+}
+
+/// [`states()`], with other limits than the usual ones.
+///
+/// # Errors
+///
+/// Those of [`states()`].
+pub fn states_within(path: &Path, level_hpa: f64, limits: Limits) -> Result<States, Error> {
+    let bytes::Bytes { content, input } = bytes::read(path, true, limits)?;
+    let contents = look_within(&content, limits);
     if contents.fields.is_empty() {
         let refusal = contents.refused.into_iter().next();
         return Err(refusal.map_or_else(|| nothing(path), |r| Error::refused(path, r)));
@@ -269,7 +278,7 @@ fn no_level(path: &Path, level_hpa: f64, fields: &[Field<'_>]) -> Error {
         } else {
             format!("{} hPa", words.join(", "))
         },
-        expected: format!("{level_hpa} hPa\nhint: choose one of the levels that are there"),
+        expected: format!("{level_hpa} hPa, or one of the levels that are there"),
     }
 }
 

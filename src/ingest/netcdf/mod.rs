@@ -3,14 +3,17 @@
 mod coordinates;
 mod mapping;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use ndarray::{Array2, Array3, Axis as Dimension, Ix2};
-use netcdf_reader::{NcFile, NcOpenOptions, NcSliceInfo, NcSliceInfoElem};
+use netcdf_reader::{NcFile, NcOpenOptions, NcSliceInfo, NcSliceInfoElem, NcVariable};
 use nowblend_field::{Axis, Grid, Projection, Sequence, ValidTime, units};
 
 use super::{
-    Error, bytes,
+    Error, Limits, bytes,
     picture::{Frames, Head},
     quality,
 };
@@ -35,12 +38,8 @@ pub(super) const RAIN_NAMES: [&str; 7] = [
     "reflectivity",
     "dbz",
 ];
-/// Most cells of a frame: 8192 x 8192.
-const CELLS_MAX: usize = 1 << 26;
-/// Largest selection that is decoded at once, bytes: one frame of 8192 x 8192 doubles.
-const READ_MAX: usize = 1 << 29;
-/// Largest chunk that is decoded, bytes.
-const CHUNK_MAX: usize = 1 << 29;
+/// Largest coordinate with its tiles, bytes: 1048576 doubles, twice.
+pub(super) const COORDINATE_MAX: usize = 16 << 20;
 /// Largest object header that is read, bytes.
 const HEADER_MAX: usize = 1 << 20;
 
@@ -71,7 +70,7 @@ pub(super) enum Conversion {
 ///
 /// Those of [`File::open`] and [`File::frame`]; [`Error::Field`] where the times are uneven.
 pub fn read(path: &Path) -> Result<(Sequence, usize), Error> {
-    let file = File::open(path, bytes::read(path, false)?.content)?;
+    let file = File::open(path, bytes::read(path, false, Limits::default())?.content)?;
     let (ny, nx) = file.grid.shape();
     let mut rain = Array3::zeros((file.times.len(), ny, nx));
     let mut absurd = 0;
@@ -95,9 +94,19 @@ impl File {
     /// [`Error::Read`] for bytes that cannot be decoded, [`Error::Content`] where rain, times, coordinates or the grid mapping are missing
     /// or have no meaning.
     pub fn open(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
+        Self::open_within(path, bytes, Limits::default())
+    }
+
+    /// [`File::open`], with other limits than the usual ones.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`File::open`].
+    pub fn open_within(path: &Path, bytes: Vec<u8>, limits: Limits) -> Result<Self, Error> {
         let told = |reason: String| Error::Read {
             path: path.to_owned(),
-            reason,
+            // One word for a place in a file, whoever speaks.
+            reason: reason.replace(" at offset ", " at byte "),
         };
         let content = |field: &str, found: String, expected: &str| Error::Content {
             path: path.to_owned(),
@@ -105,8 +114,11 @@ impl File {
             found,
             expected: expected.to_owned(),
         };
-        let file = open_bytes(path, bytes)?;
-        let rain = rain_name(&file).map_err(|names| content("variables", names, "one with the standard name `rainfall_rate`"))?;
+        let bytes = Shared(Arc::new(bytes));
+        let file = open_bytes(path, bytes.clone(), COORDINATE_MAX.min(limits.decoded_bytes()))?;
+        let variables = file.variables().map_err(|e| told(e.to_string()))?;
+        let rain = rain_name(&file, variables);
+        let rain = rain.map_err(|names| content("variables", names, "one with the standard name `rainfall_rate`"))?;
         let dimensions: Vec<(String, u64)> = file
             .variable(&rain)
             .map_err(|e| told(e.to_string()))?
@@ -123,13 +135,13 @@ impl File {
         let values = |name: &str| -> Result<Vec<f64>, Error> {
             let shape = file
                 .variable(name)
-                .map(netcdf_reader::NcVariable::shape)
+                .map(NcVariable::shape)
                 .map_err(|e| content(name, e.to_string(), "a coordinate"))?;
             // Counted before it is read: a coordinate has one dimension of a bounded size.
             if shape.len() > 1 || shape.iter().any(|n| *n > 1 << 20) {
                 return Err(content(name, format!("shape {shape:?}"), "one dimension of at most 1048576"));
             }
-            file.read_variable_unpacked_masked(name)
+            file.read_variable_slice_unpacked_masked(name, &whole(&shape))
                 .map(|a| a.iter().copied().collect())
                 .map_err(|e| content(name, e.to_string(), "a coordinate that can be read"))
         };
@@ -183,8 +195,9 @@ impl File {
         if found != expected {
             return Err(content(&rain, format!("shape {found:?}"), &format!("{expected:?} [time, y, x]")));
         }
-        if grid.cells() > CELLS_MAX {
-            return Err(content(&rain, format!("{} cells", grid.cells()), &format!("at most {CELLS_MAX}")));
+        if grid.cells() as u64 > limits.points() {
+            let expected = format!("at most {} (`ingest.limits.points_million`)", limits.points());
+            return Err(content(&rain, format!("{} cells", grid.cells()), &expected));
         }
         let interval_s = interval(&file, &times, &values);
         let given = text(&file, &rain, "units");
@@ -195,6 +208,16 @@ impl File {
                 expected,
             )
         })?;
+        // The coordinates vouch for the size of the rain: no tile of it is larger than all of it.
+        let cells = (times.len() as u64).saturating_mul(grid.cells() as u64);
+        let all = usize::try_from(cells.saturating_mul(16)).unwrap_or(usize::MAX).max(COORDINATE_MAX);
+        let options = NcOpenOptions {
+            max_read_bytes: limits.decoded_bytes(),
+            max_chunk_bytes: all.min(limits.decoded_bytes()),
+            max_object_header_bytes: HEADER_MAX,
+            ..Default::default()
+        };
+        let file = NcFile::from_owner(bytes, options).map_err(|e| told(e.to_string()))?;
         Ok(Self {
             path: path.to_owned(),
             timed: !before.is_empty(),
@@ -226,25 +249,19 @@ impl File {
     pub fn frame(&self, index: usize) -> Result<Array2<f32>, Error> {
         let told = |reason: String| Error::Read {
             path: self.path.clone(),
-            reason: format!("{} at {}: {reason}", self.rain, self.times[index]),
+            reason: format!(
+                "{} at {}: {}",
+                self.rain,
+                self.times[index],
+                reason.replace(" at offset ", " at byte ")
+            ),
         };
-        let raw = if self.timed {
-            let whole = |count: usize| NcSliceInfoElem::Slice {
-                start: 0,
-                end: count as u64,
-                step: 1,
-            };
-            let selection = NcSliceInfo {
-                selections: vec![
-                    NcSliceInfoElem::Index(index as u64),
-                    whole(self.grid.y.count),
-                    whole(self.grid.x.count),
-                ],
-            };
-            self.file.read_variable_slice_unpacked_masked(&self.rain, &selection)
-        } else {
-            self.file.read_variable_unpacked_masked(&self.rain)
-        };
+        // As much as the grid has, whatever the variable claims to hold.
+        let mut selection = whole(&[self.grid.y.count as u64, self.grid.x.count as u64]);
+        if self.timed {
+            selection.selections.insert(0, NcSliceInfoElem::Index(index as u64));
+        }
+        let raw = self.file.read_variable_slice_unpacked_masked(&self.rain, &selection);
         let raw = raw.map_err(|e| told(e.to_string()))?;
         let found = raw.shape().to_vec();
         let raw = raw.into_dimensionality::<Ix2>().ok().filter(|r| r.dim() == self.grid.shape());
@@ -299,14 +316,35 @@ impl Conversion {
     }
 }
 
+/// The bytes of a file that is opened twice.
+#[derive(Clone)]
+pub(super) struct Shared(pub Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// A selection of the first of each dimension.
+fn whole(shape: &[u64]) -> NcSliceInfo {
+    let first = |count: &u64| NcSliceInfoElem::Slice {
+        start: 0,
+        end: *count,
+        step: 1,
+    };
+    NcSliceInfo {
+        selections: shape.iter().map(first).collect(),
+    }
+}
+
 pub(super) fn text(file: &NcFile, variable: &str, attribute: &str) -> Option<String> {
     file.variable(variable).ok()?.attribute(attribute)?.value.as_string()
 }
 
 /// The variable that holds rain; on failure the names there are.
-fn rain_name(file: &NcFile) -> Result<String, String> {
-    let variables = file.variables().map_err(|e| e.to_string())?;
-    let names: Vec<&str> = variables.iter().map(netcdf_reader::NcVariable::name).collect();
+fn rain_name(file: &NcFile, variables: &[NcVariable]) -> Result<String, String> {
+    let names: Vec<&str> = variables.iter().map(NcVariable::name).collect();
     let standard = |name: &&&str| text(file, name, "standard_name").is_some_and(|s| STANDARD_NAMES.contains(&s.as_str()));
     names
         .iter()
@@ -316,17 +354,18 @@ fn rain_name(file: &NcFile) -> Result<String, String> {
         .ok_or_else(|| names.join(", "))
 }
 
-/// Opens the content of a file under limits that fit the largest field expected.
-pub(super) fn open_bytes(path: &Path, bytes: Vec<u8>) -> Result<NcFile, Error> {
+/// Opens the content of a file of which no selection and no tile is larger than `most` bytes.
+pub(super) fn open_bytes(path: &Path, bytes: Shared, most: usize) -> Result<NcFile, Error> {
     let options = NcOpenOptions {
-        max_read_bytes: READ_MAX,
-        max_chunk_bytes: CHUNK_MAX,
+        max_read_bytes: most,
+        max_chunk_bytes: most,
         max_object_header_bytes: HEADER_MAX,
         ..Default::default()
     };
     NcFile::from_owner(bytes, options).map_err(|e| Error::Read {
         path: path.to_owned(),
-        reason: e.to_string(),
+        // One word for a place in a file, whoever speaks.
+        reason: e.to_string().replace(" at offset ", " at byte "),
     })
 }
 
@@ -350,7 +389,7 @@ fn interval(file: &NcFile, times: &[ValidTime], values: &dyn Fn(&str) -> Result<
     let bounds = text(file, "time", "bounds").and_then(|name| {
         let shape = file.variable(&name).ok()?.shape();
         let small = shape.len() == 2 && shape[1] == 2 && shape[0] <= 1 << 20;
-        let both = small.then(|| file.read_variable_as_f64(&name).ok())??;
+        let both = small.then(|| file.read_variable_slice_as_f64(&name, &whole(&[1, 2])).ok())??;
         let both: Vec<f64> = both.iter().take(2).copied().collect();
         let both = coordinates::times(&both, text(file, "time", "units").as_deref())?;
         positive((both.get(1)?.signed_duration_since(both[0])).num_seconds() as f64)

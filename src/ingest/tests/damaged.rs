@@ -1,35 +1,16 @@
 //! Damaged files: no panic, no hang, never nought messages and success, and what is read makes sense.
 
-use std::{borrow::Cow, fs};
+use std::fs;
 
-use grib::encoder::{
-    ComplexPackingStrategy, EncodingMethod, GpvEncoder, SimplePackingStrategy, SpatialDifferencingOption, WriteGrib2DataSections,
-};
 use ndarray::{Array2, Array3};
 use netcdf_writer::NcWriteFormat;
 use nowblend_field::Seed;
 
 use super::{
-    made::{Frames, LatLon, Made, SMALL, lambert, message, product, radar, statistic},
+    made::{Frames, LatLon, Made, SMALL, lambert, message, packings, product, radar, some_rain, state, statistic},
     time,
 };
 use crate::ingest::{Archive, IngestConfig, grib2, netcdf};
-
-/// Rain with a cell that is not observed.
-pub(super) fn rain() -> Array2<f64> {
-    let mut rain = Array2::from_shape_fn((SMALL.rows, SMALL.columns), |(row, column)| (row * column) as f64 / 4.0);
-    rain[[2, 3]] = f64::NAN;
-    rain
-}
-
-/// Where section `number` of the first message begins.
-pub(super) fn section(bytes: &[u8], number: u8) -> usize {
-    let mut at = 16;
-    while bytes[at + 4] != number {
-        at += u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
-    }
-    at
-}
 
 /// Messages of every packing that can be made here.
 fn messages() -> Vec<Vec<u8>> {
@@ -41,7 +22,7 @@ fn messages() -> Vec<Vec<u8>> {
     let wind = |number, along| field(lambert(along), product(2, number, 60, (100, 70_000)), 20);
     let serpentine = LatLon { scanning: 0x50, ..SMALL };
     let mut all = vec![
-        radar(&rain(), time(0), SMALL),
+        radar(&some_rain(), time(0), SMALL),
         radar(&Array2::zeros((6, 8)), time(0), SMALL),
         message(
             0,
@@ -62,28 +43,9 @@ fn messages() -> Vec<Vec<u8>> {
             )],
         ),
     ];
-    all.push(grouped(&all[0]));
+    all.push(state(time(0)));
+    all.extend(packings().into_iter().map(|(_, bytes)| bytes));
     all
-}
-
-/// A message with values packed in groups by the library's own encoder.
-fn grouped(bytes: &[u8]) -> Vec<u8> {
-    let values: Vec<f64> = (0..48).map(|k| f64::from(k % 13) * 1.5).collect();
-    let method = EncodingMethod::ComplexPacking(
-        SimplePackingStrategy::Decimal(1),
-        ComplexPackingStrategy::LookAhead(4),
-        SpatialDifferencingOption::None,
-    );
-    let encoder = GpvEncoder::new(Cow::Owned(values), method);
-    let encoded = encoder.get_encoded();
-    let mut sections = vec![0; encoded.section5_len() + encoded.section6_len() + encoded.section7_len()];
-    let mut at = encoded.write_section5(&mut sections).unwrap();
-    at += encoded.write_section6(&mut sections[at..]).unwrap();
-    encoded.write_section7(&mut sections[at..]).unwrap();
-    let mut out = [&bytes[..section(bytes, 5)], &sections, b"7777"].concat();
-    let length = out.len() as u64;
-    out[8..16].copy_from_slice(&length.to_be_bytes());
-    out
 }
 
 /// Random numbers, one after the other (SplitMix64).
@@ -167,6 +129,9 @@ fn judge_grib2(bytes: &[u8]) {
         match field.values() {
             Ok(values) => {
                 assert_eq!(values.len(), field.header.points);
+                let arranged = field.arranged().expect("it was decoded before");
+                let same = |(k, v): (usize, &f32)| arranged[field.header.layout.cell(k)].to_bits() == v.to_bits();
+                assert!(values.iter().enumerate().all(same), "arranged otherwise");
                 assert!(values.iter().all(|v| !v.is_infinite()));
                 assert!(
                     field

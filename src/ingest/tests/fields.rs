@@ -140,7 +140,7 @@ fn levels_that_are_there_are_named_where_the_one_asked_for_is_not() {
     assert!(matches!(error, Error::Content { .. }));
     let message = error.to_string();
     assert!(
-        message.contains("found 700 hPa, expected 500 hPa") && message.contains("hint:"),
+        message.contains("found 700 hPa, expected 500 hPa, or one of the levels that are there"),
         "{message}"
     );
 }

@@ -1,6 +1,11 @@
 //! Small GRIB2 and NetCDF files, made by hand so that every octet is known.
 
-use chrono::{DateTime, Datelike, Timelike, Utc};
+use std::borrow::Cow;
+
+use chrono::{DateTime, Datelike, TimeZone, Timelike, Utc};
+use grib::encoder::{
+    ComplexPackingStrategy, EncodingMethod, GpvEncoder, SimplePackingStrategy, SpatialDifferencingOption, WriteGrib2DataSections,
+};
 use ndarray::{Array2, Array3};
 use netcdf_writer::{NcAttrValue, NcFileBuilder, NcWriteFormat, NcWriteOptions};
 
@@ -258,4 +263,95 @@ impl Frames {
             .unwrap();
         file.to_vec(NcWriteOptions { format: self.format }).unwrap().1
     }
+}
+
+/// Rain with a cell that is not observed.
+pub fn some_rain() -> Array2<f64> {
+    let mut rain = Array2::from_shape_fn((SMALL.rows, SMALL.columns), |(row, column)| (row * column) as f64 / 4.0);
+    rain[[2, 3]] = f64::NAN;
+    rain
+}
+
+/// Where section `number` of the first message begins.
+pub fn section_at(bytes: &[u8], number: u8) -> usize {
+    let mut at = 16;
+    while bytes[at + 4] != number {
+        at += u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    }
+    at
+}
+
+/// Wind and height on 700 hPa around 45 N, 0 E, as a model sends them.
+pub fn state(time: DateTime<Utc>) -> Vec<u8> {
+    let grid = LatLon {
+        south: 40.0,
+        west: -5.0,
+        spacing: 1.0,
+        rows: 11,
+        columns: 12,
+        scanning: 0,
+    };
+    let field = |category, number, base: f64| Made {
+        grid: grid.section(),
+        product: product(category, number, 0, (100, 70_000)),
+        values: (0..132).map(|k| base + f64::from(k % 12)).collect(),
+    };
+    message(0, time, &[field(2, 2, 5.0), field(2, 3, -3.0), field(3, 5, 3000.0)])
+}
+
+/// A small radar message in every packing that can be made here, with names.
+pub fn packings() -> Vec<(&'static str, Vec<u8>)> {
+    let time = Utc.with_ymd_and_hms(2024, 7, 1, 12, 0, 0).unwrap();
+    let simple = radar(&Array2::from_elem((SMALL.rows, SMALL.columns), 1.0), time, SMALL);
+    let with = |representation: Vec<u8>, data: Vec<u8>| {
+        let sections = [section(5, &representation), section(6, &[255]), section(7, &data)].concat();
+        replaced(&simple, &sections)
+    };
+    // Section 5 from the number of values to the bits of a value.
+    let head = |template: u8, width: u8| [&[0, 0, 0, 48, 0, template][..], &1.5f32.to_be_bytes(), &[0, 1, 0, 1, width, 0]].concat();
+    // One group of 48 values of 8 bits; differences of first order, the first value 3, the least difference -2.
+    let groups = [
+        1u8, 0, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 1, 8, 0, 0, 0, 0, 0, 1, 0, 0, 0, 48, 0, 1, 1,
+    ];
+    let differences: Vec<u8> = [3, 0x82, 0].into_iter().chain((0..48).map(|k| k % 5)).collect();
+    let mut picture = Vec::new();
+    let mut encoder = png::Encoder::new(&mut picture, SMALL.columns as u32, SMALL.rows as u32);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::Sixteen);
+    let pixels: Vec<u8> = (0..96).map(|k| if k % 2 == 0 { 0 } else { k }).collect();
+    encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
+    // Levels 0 to 3 with runs of 10, 20 and 18 points.
+    let levels = [0, 0, 0, 48, 0, 200, 8, 0, 3, 0, 3, 1, 0, 1, 0, 5, 0, 20];
+    vec![
+        ("constant.grib2", with(head(0, 0), Vec::new())),
+        ("groups.grib2", grouped(&simple)),
+        ("differences.grib2", with([head(3, 8), groups.to_vec()].concat(), differences)),
+        ("picture.grib2", with(head(41, 16), picture)),
+        ("runs.grib2", with(levels.to_vec(), vec![0, 13, 2, 23, 3, 21])),
+    ]
+}
+
+/// A message with these sections 5 to 7.
+fn replaced(bytes: &[u8], sections: &[u8]) -> Vec<u8> {
+    let mut out = [&bytes[..section_at(bytes, 5)], sections, b"7777"].concat();
+    let length = out.len() as u64;
+    out[8..16].copy_from_slice(&length.to_be_bytes());
+    out
+}
+
+/// A message with values packed in groups by the library's own encoder.
+fn grouped(bytes: &[u8]) -> Vec<u8> {
+    let values: Vec<f64> = (0..48).map(|k| f64::from(k % 13) * 1.5).collect();
+    let method = EncodingMethod::ComplexPacking(
+        SimplePackingStrategy::Decimal(1),
+        ComplexPackingStrategy::LookAhead(4),
+        SpatialDifferencingOption::None,
+    );
+    let encoder = GpvEncoder::new(Cow::Owned(values), method);
+    let encoded = encoder.get_encoded();
+    let mut sections = vec![0; encoded.section5_len() + encoded.section6_len() + encoded.section7_len()];
+    let mut at = encoded.write_section5(&mut sections).unwrap();
+    at += encoded.write_section6(&mut sections[at..]).unwrap();
+    encoded.write_section7(&mut sections[at..]).unwrap();
+    replaced(bytes, &sections)
 }

@@ -87,6 +87,12 @@ fn every_packing_and_grid_agrees_with_another_decoder() {
                 "{told}"
             );
             let values = field.values().unwrap();
+            // However they are unpacked, they are the same, each in its place.
+            let arranged = field.arranged().unwrap();
+            for (index, value) in values.iter().enumerate() {
+                let there = arranged[header.layout.cell(index)];
+                assert!(there == *value || (there.is_nan() && value.is_nan()), "{told}: {index}");
+            }
             assert_eq!(values.len() as u64, expected["points"].as_u64().unwrap(), "{told}");
             let missing = values.iter().filter(|v| v.is_nan()).count();
             assert_eq!(missing as u64, expected["missing"].as_u64().unwrap(), "{told}");
@@ -272,5 +278,22 @@ fn no_field_of_a_model_file_is_refused() {
         let contents = grib2::look(&bytes);
         assert_eq!((contents.fields.len(), contents.refused.len()), (count, 0), "{name}");
         assert!(contents.fields.iter().all(|f| f.values().is_ok()), "{name}");
+    }
+}
+
+/// The time against another decoder, measured in one run by `tests/reference/grib2/speed.py`, stands in the change log.
+#[test]
+#[ignore = "measures time, and asserts nothing but that it is read; run it alone"]
+fn a_composite_of_24_million_points_is_timed() {
+    let Some(data) = data("a_composite_of_24_million_points_is_timed") else {
+        return;
+    };
+    let path = data.join("radar/test/mrms_20190610/PrecipRate_00.00_20190610-000000.grib2");
+    for _ in 0..6 {
+        let begun = std::time::Instant::now();
+        let bytes = fs::read(&path).unwrap();
+        let contents = grib2::look(&bytes);
+        let rain = grib2::rain(&contents.fields[0]).unwrap();
+        println!("{:.4} s, {} points", begun.elapsed().as_secs_f64(), rain.len());
     }
 }

@@ -1,11 +1,12 @@
 //! What a GRIB2 header may not claim: refused with message, byte and reason before a decoder sees it.
 
+use std::fs;
+
 use super::{
-    damaged::{rain, section},
-    made::{Made, SMALL, message, product, radar},
+    made::{LatLon, Made, SMALL, message, product, radar, section_at as section, some_rain as rain},
     time,
 };
-use crate::ingest::grib2;
+use crate::ingest::{Archive, IngestConfig, Limits, grib2};
 
 /// The one refusal of a file.
 fn refusal(bytes: &[u8]) -> grib2::Refusal {
@@ -88,4 +89,55 @@ fn a_bitmap_defined_before_is_used_again() {
     assert_eq!((contents.fields.len(), &contents.refused), (2, &Vec::new()));
     let values = contents.fields[1].values().unwrap();
     assert!(values[5].is_nan() && values[4] == 4.0 && values[47] == 47.0);
+}
+
+#[test]
+fn a_limit_is_named_by_its_key_and_can_be_raised() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rain.grib2");
+    let open = |limits: Limits| {
+        Archive::open(&IngestConfig {
+            limits,
+            ..super::config(&path)
+        })
+    };
+    let words = |limits: Limits| open(limits).unwrap_err().to_string();
+    let tight = Limits {
+        file_mb: 1,
+        gzip_growth: 1,
+        points_million: 1,
+        decoded_mb: 1,
+    };
+    let whole = radar(&rain(), time(0), SMALL);
+    // More points than a million, all of them of one value.
+    let constant = Made {
+        grid: LatLon {
+            spacing: 0.01,
+            rows: 1025,
+            columns: 1024,
+            ..SMALL
+        }
+        .section(),
+        product: product(1, 7, 0, (1, 0)),
+        values: Vec::new(),
+    };
+    let mut large = message(0, time(0), &[constant]);
+    let packing = section(&large, 5);
+    large[packing + 5..packing + 9].copy_from_slice(&(1025u32 * 1024).to_be_bytes());
+    large[packing + 19] = 0;
+    fs::write(&path, &large).unwrap();
+    assert!(
+        words(tight).contains("1049600 points, expected 1 to 1048576 (`ingest.limits.points_million`)"),
+        "{}",
+        words(tight)
+    );
+    assert_eq!(open(Limits::default()).unwrap().grid().shape(), (1025, 1024));
+    fs::write(&path, [whole.clone(), vec![0; 1 << 20]].concat()).unwrap();
+    assert!(words(tight).contains("`ingest.limits.file_mb`"), "{}", words(tight));
+    // 33 MB of zeros in 33 kB of gzip.
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, &[whole, vec![0; 33 << 20]].concat()).unwrap();
+    fs::write(&path, packed.finish().unwrap()).unwrap();
+    let wide = Limits { file_mb: 100, ..tight };
+    assert!(words(wide).contains("`ingest.limits.gzip_growth`"), "{}", words(wide));
 }
