@@ -190,7 +190,7 @@ impl Cli {
         }
         match &self.command {
             Command::Demo { folder, seed } => demonstrate(folder, Seed(*seed)),
-            Command::Ingest { source, fields: true } => every_field(&source.config()?.ingest),
+            Command::Ingest { source, fields: true, .. } => every_field(&source.config()?.ingest),
             Command::Ingest {
                 source, to: Some(path), ..
             } => bring(&source.config()?, path),

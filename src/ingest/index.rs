@@ -210,7 +210,7 @@ pub(super) fn read(
     };
     let rain = match Format::of(path, &content) {
         Some(Format::Grib2) => {
-            let contents = grib2::look_within(&content, limits);
+            let contents = grib2::look_within(&content, config.limits);
             let field = contents.fields.get(number).filter(|f| f.header.valid_time == time);
             let refused = || contents.refused.first().map_or_else(gone, |r| Error::refused(path, r.clone()));
             grib2::rain(field.ok_or_else(refused)?).map_err(|r| Error::refused(path, r))?

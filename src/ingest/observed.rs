@@ -194,11 +194,6 @@ impl Archive {
         notices
     }
 
-    /// Files, and fields in them, that cannot be used.
-    pub fn problems(&self) -> Vec<Notice> {
-        self.index.problems.iter().map(told).collect()
-    }
-
     /// Files that cannot be used and would have belonged to these times, or to times that nobody knows.
     fn problems_between(&self, first: ValidTime, last: ValidTime) -> Vec<Notice> {
         let problems = self
@@ -208,14 +203,6 @@ impl Archive {
             .filter(|p| p.time.is_none_or(|t| t >= first && t <= last));
         problems.map(problem).collect()
     }
-}
-
-fn told(problem: &Problem) -> Notice {
-    let name = problem
-        .path
-        .file_name()
-        .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-    Notice::new(NoticeKind::Missing, name, problem.words.clone())
 }
 
 /// A time of the sequence and the frame that stands for it.
