@@ -13,6 +13,7 @@ use super::{
     Error, bytes,
     picture::{Frames, Head},
     quality,
+    scale::WEAKEST_DBZ,
 };
 use coordinates::{axis, times};
 
@@ -298,7 +299,7 @@ impl Conversion {
         match self {
             Self::Factor(factor) => (value * factor) as f32,
             // Weaker than any rain: observed, and dry.
-            Self::Reflectivity if value < 0.0 => 0.0,
+            Self::Reflectivity if value < WEAKEST_DBZ => 0.0,
             Self::Reflectivity => units::ZR::default().rain(value) as f32,
         }
     }
