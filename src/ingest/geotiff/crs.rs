@@ -14,6 +14,7 @@ const SEMI_MAJOR: u16 = 2057;
 const SEMI_MINOR: u16 = 2058;
 const INVERSE_FLATTENING: u16 = 2059;
 const PROJECTED: u16 = 3072;
+const CONVERSION: u16 = 3074;
 const METHOD: u16 = 3075;
 const LINEAR_UNIT: u16 = 3076;
 const PARALLEL_1: u16 = 3078;
@@ -90,6 +91,18 @@ fn of_epsg(code: u16) -> Option<String> {
 }
 
 fn user_defined(keys: &GeoKeyDirectory) -> Result<String, (&'static str, String)> {
+    // Zones of UTM have a code of their own, north and south.
+    match keys.get_short(CONVERSION) {
+        Some(code @ 16_001..=16_060) => return Ok(format!("+proj=utm +zone={} {} +units=m +no_defs", code - 16_000, earth(keys)?)),
+        Some(code @ 16_101..=16_160) => {
+            return Ok(format!(
+                "+proj=utm +zone={} +south {} +units=m +no_defs",
+                code - 16_100,
+                earth(keys)?
+            ));
+        }
+        _ => {}
+    }
     let number = |key: u16| keys.get_double(key).and_then(|v| v.first().copied()).filter(|v| v.is_finite());
     let first = |among: &[u16], default: f64| among.iter().find_map(|k| number(*k)).unwrap_or(default);
     let (longitude, latitude) = (first(&LONGITUDE, 0.0), first(&LATITUDE, 0.0));

@@ -4,6 +4,7 @@ use ndarray::Array2;
 use nowblend_field::units::{self, ZR};
 
 use super::{
+    super::scale::WEAKEST_DBZ,
     header::Header,
     look::{Field, Refusal},
 };
@@ -64,13 +65,13 @@ impl Rain {
 
     /// Rain, mm h⁻¹, of a value; negative codes of missing data stay negative.
     ///
-    /// MRMS marks cells without coverage with -3 and missing ones with -1, in reflectivity with -999 and -99. A reflectivity below 0 dBZ
+    /// MRMS marks cells without coverage with -3 and missing ones with -1, in reflectivity with -999 and -99. A reflectivity below 5 dBZ
     /// that is no such code is an echo too weak to be rain: dry.
     pub fn mm_h(self, value: f32) -> f32 {
         match self {
             Self::Rate(factor) => (f64::from(value) * factor) as f32,
             Self::Reflectivity if value <= -99.0 => value,
-            Self::Reflectivity if value < 0.0 => 0.0,
+            Self::Reflectivity if f64::from(value) < WEAKEST_DBZ => 0.0,
             Self::Reflectivity => ZR::default().rain(f64::from(value)) as f32,
         }
     }

@@ -16,6 +16,7 @@ use super::{
     Error, Limits, bytes,
     picture::{Frames, Head},
     quality,
+    scale::WEAKEST_DBZ,
 };
 pub(super) use coordinates::{axis, times};
 pub(super) use mapping::definition;
@@ -310,7 +311,7 @@ impl Conversion {
         match self {
             Self::Factor(factor) => (value * factor) as f32,
             // Weaker than any rain: observed, and dry.
-            Self::Reflectivity if value < 0.0 => 0.0,
+            Self::Reflectivity if value < WEAKEST_DBZ => 0.0,
             Self::Reflectivity => units::ZR::default().rain(value) as f32,
         }
     }
