@@ -2,9 +2,10 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, TryLockError},
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use nowblend_field::{LeadTime, Notice, ReferenceTime};
@@ -72,7 +73,7 @@ impl Records {
             .open(path)
             .map_err(|e| refuse(&e))?;
         // Held until the file is closed, also by being killed: two runs would cut off each other's lines.
-        file.try_lock().map_err(|_| Error::File {
+        lock(&file).map_err(|_| Error::File {
             path: path.to_owned(),
             reason: "another hindcast is writing to it\nhint: wait for it, or choose another `folder`".to_owned(),
         })?;
@@ -149,6 +150,18 @@ impl Records {
             .write_all(&bytes)
             .and_then(|()| self.file.sync_data())
             .map_err(|e| Error::file(&self.path, &e))
+    }
+}
+
+/// Locks a file. One that is just being let go is waited for: a child that its holder is starting holds it, too, until it runs.
+fn lock(file: &File) -> Result<(), TryLockError> {
+    let mut tries = 0;
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if tries < 20 => tries += 1,
+            done => return done,
+        }
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

@@ -95,7 +95,7 @@ pub enum Error {
         expected: String,
     },
     /// A picture of numbers that nobody gave a meaning.
-    #[error("`{}`: a picture of numbers whose meaning is not known\nhint: describe quantity, scale, time and place under [ingest.provider]", path.display())]
+    #[error("`{}`: numbers whose meaning is not known, expected quantity, scale, time and place under [ingest.provider]", path.display())]
     NoMeaning {
         /// The file.
         path: PathBuf,

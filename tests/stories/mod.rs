@@ -10,3 +10,4 @@ mod growing;
 mod hindcast;
 mod ingest;
 mod outputs;
+mod walk_through;
