@@ -94,7 +94,11 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
 fn in_one_line(text: &str, error: &toml::de::Error) -> String {
     let words = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
     let Some(span) = error.span() else { return words };
-    let line = text.as_bytes()[..span.start.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1;
+    let line = text.as_bytes()[..span.start.min(text.len())]
+        .iter()
+        .filter(|b| **b == b'\n')
+        .count()
+        + 1;
     format!("line {line}, byte {}: {words}", span.start)
 }
 

@@ -119,8 +119,26 @@ const NASTY: [u64; 16] = [
 
 /// What numbers in words are set to.
 const NASTY_WORDS: [&str; 20] = [
-    "0", "-1", "1", "2", "255", "65536", "4294967295", "4294967296", "9223372036854775807", "18446744073709551616", "1e300", "-1e300", "nan",
-    "inf", "0.0", "1e-300", "\"\"", "[]", "{}", "true",
+    "0",
+    "-1",
+    "1",
+    "2",
+    "255",
+    "65536",
+    "4294967295",
+    "4294967296",
+    "9223372036854775807",
+    "18446744073709551616",
+    "1e300",
+    "-1e300",
+    "nan",
+    "inf",
+    "0.0",
+    "1e-300",
+    "\"\"",
+    "[]",
+    "{}",
+    "true",
 ];
 
 impl Work<'_> {
@@ -282,7 +300,11 @@ impl Work<'_> {
     fn digits(&mut self, reach: usize) {
         let head = &self.bytes[..self.bytes.len().min(reach)];
         let mut runs: Vec<Range<usize>> = Vec::new();
-        for (k, byte) in head.iter().enumerate().filter(|(_, b)| b.is_ascii_digit() || **b == b'.' || **b == b'-') {
+        for (k, byte) in head
+            .iter()
+            .enumerate()
+            .filter(|(_, b)| b.is_ascii_digit() || **b == b'.' || **b == b'-')
+        {
             let _ = byte;
             match runs.last_mut() {
                 Some(run) if run.end == k => run.end = k + 1,
@@ -295,7 +317,11 @@ impl Work<'_> {
         let run = self.numbers.of(&runs).clone();
         let word = *self.numbers.of(&NASTY_WORDS);
         // Most formats keep their digits in columns: the width stays, at times.
-        let word = if self.numbers.below(2) == 0 { word.to_owned() } else { format!("{word:0>width$.width$}", width = run.len()) };
+        let word = if self.numbers.below(2) == 0 {
+            word.to_owned()
+        } else {
+            format!("{word:0>width$.width$}", width = run.len())
+        };
         self.bytes.splice(run.clone(), word.bytes());
         self.tell(format_args!("digits {run:?} set to {word}"));
     }
@@ -339,7 +365,9 @@ impl Work<'_> {
             _ if parts[k].len() > 5 => {
                 // Heads of sections are short; data long: both get their share.
                 let reach = parts[k].len() - 5;
-                let at = 5 + self.numbers.below(if self.numbers.clone().below(4) == 0 { reach } else { reach.min(90) });
+                let at = 5 + self
+                    .numbers
+                    .below(if self.numbers.clone().below(4) == 0 { reach } else { reach.min(90) });
                 self.tell(format_args!("part {k}:"));
                 let rest = std::mem::replace(&mut self.bytes, parts[k].clone());
                 match self.numbers.below(4) {

@@ -166,7 +166,8 @@ impl Archive {
                 // A frame on a smaller grid than the newest: what there is of it, to be left out for its grid.
                 let end = |last: usize, count: usize| (last + 1).min(count);
                 let (rows, columns) = (end(crop.rows[1], rain.nrows()), end(crop.columns[1], rain.ncols()));
-                rain.slice(s![crop.rows[0].min(rows)..rows, crop.columns[0].min(columns)..columns]).to_owned()
+                rain.slice(s![crop.rows[0].min(rows)..rows, crop.columns[0].min(columns)..columns])
+                    .to_owned()
             }
         };
         let counts = quality::judge(&mut cropped, self.config.rain_max_mm_h as f32);
@@ -175,11 +176,7 @@ impl Archive {
             1 => cropped,
             block => quality::block_mean(&cropped, block),
         };
-        Frame {
-            rain,
-            counts,
-            seen,
-        }
+        Frame { rain, counts, seen }
     }
 
     pub(super) fn name(&self, record: &Record) -> String {

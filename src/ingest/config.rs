@@ -120,9 +120,15 @@ mod tests {
     fn a_number_outside_its_bounds_is_named_with_them() {
         for (text, words) in [
             ("frames = 0", "`frames` is 0, expected at least 1"),
-            ("frames = 4000000000", "`frames` is 4000000000, expected at least 1 and at most 1000"),
+            (
+                "frames = 4000000000",
+                "`frames` is 4000000000, expected at least 1 and at most 1000",
+            ),
             ("block = 0", "`block` is 0"),
-            ("limits = { points_million = 0 }", "`limits.points_million` is 0, expected 1 to 1024"),
+            (
+                "limits = { points_million = 0 }",
+                "`limits.points_million` is 0, expected 1 to 1024",
+            ),
             ("rain_max_mm_h = nan", "`rain_max_mm_h` is NaN"),
             ("step_min = 0.0", "`step_min` is 0"),
             ("incomplete_share = 1.5", "`incomplete_share` is 1.5, expected 0 to 1"),

@@ -64,11 +64,7 @@ pub struct FieldLine {
 /// # Errors
 ///
 /// [`Error::NoFiles`]; [`Error::NoFields`] where no field of any file can be read; what `take` says.
-pub fn fields<E: From<Error>>(
-    source: &str,
-    limits: Limits,
-    mut take: impl FnMut(&FieldLine) -> Result<(), E>,
-) -> Result<Vec<Error>, E> {
+pub fn fields<E: From<Error>>(source: &str, limits: Limits, mut take: impl FnMut(&FieldLine) -> Result<(), E>) -> Result<Vec<Error>, E> {
     let (mut refused, mut read) = (Vec::new(), 0usize);
     let files = index::files(source)?;
     for path in &files {

@@ -212,7 +212,10 @@ impl Archive {
 }
 
 fn told(problem: &Problem) -> Notice {
-    let name = problem.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    let name = problem
+        .path
+        .file_name()
+        .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
     Notice::new(NoticeKind::Missing, name, problem.words.clone())
 }
 

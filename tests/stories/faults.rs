@@ -60,7 +60,12 @@ fn nothing_half_written(folder: &Path, whole: &[(String, Vec<u8>)]) {
     for (name, bytes) in content(folder) {
         let expected = whole.iter().find(|(n, _)| *n == name);
         let expected = expected.unwrap_or_else(|| panic!("`{name}` belongs to no forecast"));
-        assert!(expected.1 == bytes, "`{name}` has {} bytes, expected {}", bytes.len(), expected.1.len());
+        assert!(
+            expected.1 == bytes,
+            "`{name}` has {} bytes, expected {}",
+            bytes.len(),
+            expected.1.len()
+        );
     }
 }
 
@@ -86,7 +91,10 @@ fn a_limit_on_the_size_of_files_is_an_error_that_names_the_file() {
         let output = under(folder.path(), &format!("ulimit -f {blocks}"), &out.to_string_lossy());
         let words = words(&output);
         assert_eq!(output.status.code(), Some(1), "{words}");
-        assert!(words.contains("cannot write `") && words.contains("large") && !words.contains("panicked"), "{words}");
+        assert!(
+            words.contains("cannot write `") && words.contains("large") && !words.contains("panicked"),
+            "{words}"
+        );
         nothing_half_written(&out, &whole);
         assert_eq!(hidden(&out), Vec::<String>::new());
     }
@@ -149,7 +157,10 @@ fn files_that_vanish_shrink_or_grow_while_they_are_read_are_left_out_by_name_or_
     let mut numbers = Numbers(21);
     for round in 0..24 {
         let folder = radar(|_, _| true);
-        let names: Vec<PathBuf> = files(&folder.path().join("radar")).iter().map(|n| folder.path().join("radar").join(n)).collect();
+        let names: Vec<PathBuf> = files(&folder.path().join("radar"))
+            .iter()
+            .map(|n| folder.path().join("radar").join(n))
+            .collect();
         let sound: Vec<Vec<u8>> = names.iter().map(|n| fs::read(n).unwrap()).collect();
         let child = program(folder.path(), "out").spawn().unwrap();
         std::thread::sleep(Duration::from_millis(numbers.below(60) as u64));
@@ -164,10 +175,17 @@ fn files_that_vanish_shrink_or_grow_while_they_are_read_are_left_out_by_name_or_
         }
         let output = finished(child);
         let words = words(&output);
-        assert!(matches!(output.status.code(), Some(0 | 1)) && !words.contains("panicked"), "{:?}: {words}", output.status);
+        assert!(
+            matches!(output.status.code(), Some(0 | 1)) && !words.contains("panicked"),
+            "{:?}: {words}",
+            output.status
+        );
         let made = files(&folder.path().join("out"));
         let whole = WHOLE.iter().all(|name| made.contains(*name));
-        assert!(output.status.success() == whole && made.iter().all(|n| !n.starts_with('.')), "{made:?} {words}");
+        assert!(
+            output.status.success() == whole && made.iter().all(|n| !n.starts_with('.')),
+            "{made:?} {words}"
+        );
     }
 }
 
@@ -181,7 +199,11 @@ fn an_output_folder_that_is_removed_is_an_error_or_made_again_and_never_a_panic(
         let _ = fs::remove_dir_all(folder.path().join("out"));
         let output = finished(child);
         let words = words(&output);
-        assert!(matches!(output.status.code(), Some(0 | 1)) && !words.contains("panicked"), "{:?}: {words}", output.status);
+        assert!(
+            matches!(output.status.code(), Some(0 | 1)) && !words.contains("panicked"),
+            "{:?}: {words}",
+            output.status
+        );
         assert!(output.status.success() || words.contains("out"), "{words}");
     }
 }

@@ -1,7 +1,7 @@
 //! A forecaster on duty never asked for damaged files and gets them: ten thousand of them, a run of the program each. None panics, dies, takes
 //! ten seconds or much memory; what is refused is refused in one line that names the file, and nothing is printed or left behind.
 //!
-//! More of them (with `NOWBLEND_PROGRAM`, on another build of the program), and one again, by its name and seed:
+//! More of them (`NOWBLEND_DAMAGE_OF` says of which, `NOWBLEND_PROGRAM` with which build of the program), and one again, by its name and seed:
 //!
 //!     NOWBLEND_DAMAGE=100000,7 cargo test --workspace --locked --test nowblend -- ten_thousand --nocapture
 //!     NOWBLEND_DAMAGE='rain.grib2:1234' cargo test --workspace --locked --test nowblend -- ten_thousand --nocapture
@@ -87,8 +87,15 @@ fn made_here(folder: &Path) -> Vec<Base> {
         .map(|k| write_frame(&radar_folder, &grid, 5 * k as i64, &scene.frame(k).to_owned()))
         .collect();
     fs::write(folder.join("quick.toml"), QUICK).unwrap();
-    fs::write(folder.join("air.toml"), format!("{QUICK}\n[air]\nsource = 'air.grib2'\nwithin_h = 1e6\n")).unwrap();
-    let network = QUICK.replace("{ kind = 'persistence' }", "{ kind = 'nowcast_net', checkpoint = 'weights.safetensors' }");
+    fs::write(
+        folder.join("air.toml"),
+        format!("{QUICK}\n[air]\nsource = 'air.grib2'\nwithin_h = 1e6\n"),
+    )
+    .unwrap();
+    let network = QUICK.replace(
+        "{ kind = 'persistence' }",
+        "{ kind = 'nowcast_net', checkpoint = 'weights.safetensors' }",
+    );
     fs::write(folder.join("net.toml"), network).unwrap();
     fs::write(folder.join("verify.toml"), "[verify]\nmargin_cells = 2\n").unwrap();
     // A forecast of the first frames, for the last to judge.
@@ -125,7 +132,12 @@ fn made_here(folder: &Path) -> Vec<Base> {
     let stored = fs::read(folder.join("forecast.nc")).unwrap();
     let mut bases = vec![
         base("simple.grib2", simple.clone(), INGEST, 12),
-        base("two.grib2", [simple.clone(), radar(&rain, start() + chrono::TimeDelta::minutes(5), SMALL)].concat(), INGEST, 8),
+        base(
+            "two.grib2",
+            [simple.clone(), radar(&rain, start() + chrono::TimeDelta::minutes(5), SMALL)].concat(),
+            INGEST,
+            8,
+        ),
         base("rain.grib2", simple, FORECAST, 4),
         base("scene.grib2", demo, INGEST, 3),
         base("scene.grib2.gz", gzipped.finish().unwrap(), INGEST, 3),
@@ -152,7 +164,8 @@ fn made_here(folder: &Path) -> Vec<Base> {
 fn real(folder: &Path) -> Vec<Base> {
     let mut bases = Vec::new();
     let list = |part: &str| {
-        let mut found: Vec<PathBuf> = fs::read_dir(folder.join(part)).map_or_else(|_| Vec::new(), |e| e.map(|e| e.unwrap().path()).collect());
+        let mut found: Vec<PathBuf> =
+            fs::read_dir(folder.join(part)).map_or_else(|_| Vec::new(), |e| e.map(|e| e.unwrap().path()).collect());
         found.retain(|p| p.is_file());
         found.sort();
         found
@@ -173,7 +186,14 @@ fn real(folder: &Path) -> Vec<Base> {
             }
         }
     }
-    for part in ["raw/bom", "raw/fmi-geotiff", "raw/fmi-pgm", "raw/mch-gif", "raw/odim", "raw/radolan"] {
+    for part in [
+        "raw/bom",
+        "raw/fmi-geotiff",
+        "raw/fmi-pgm",
+        "raw/mch-gif",
+        "raw/odim",
+        "raw/radolan",
+    ] {
         if let Some(path) = list(part).into_iter().min_by_key(|p| fs::metadata(p).unwrap().len()) {
             let bytes = fs::read(&path).unwrap();
             let share = if bytes.len() < SMALL_BYTES { 4 } else { 1 };
@@ -202,7 +222,10 @@ fn run(folder: &Path, base: &Base, bytes: &[u8]) -> Ran {
     };
     fs::write(folder.join(name), bytes).unwrap();
     let output = Command::new("sh")
-        .args(["-c", &format!("ulimit -c 0; ulimit -t {CPU_S}; ulimit -v 4194304; exec \"$0\" \"$@\"")])
+        .args([
+            "-c",
+            &format!("ulimit -c 0; ulimit -t {CPU_S}; ulimit -v 4194304; exec \"$0\" \"$@\""),
+        ])
         .arg(std::env::var("NOWBLEND_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_nowblend").into()))
         .args(base.arguments.iter().map(|a| if *a == "FILE" { name } else { a }))
         .current_dir(folder)
@@ -238,7 +261,8 @@ fn fault(folder: &Path, bytes: &[u8], clean_kb: u64, ran: &Ran) -> Option<String
         Some(0) => None,
         Some(1) => {
             let lines = ran.err.lines().count();
-            let left: Vec<_> = fs::read_dir(folder.join("out")).map_or_else(|_| Vec::new(), |e| e.map(|e| e.unwrap().file_name()).collect());
+            let left: Vec<_> =
+                fs::read_dir(folder.join("out")).map_or_else(|_| Vec::new(), |e| e.map(|e| e.unwrap().file_name()).collect());
             if !ran.out.is_empty() {
                 Some(format!("a refusal with output: {}{}", ran.out, ran.err))
             } else if lines != 1 {
@@ -262,7 +286,9 @@ fn of_ten_thousand_damaged_files_none_panics_hangs_or_is_silent() {
     if let Some(data) = data("the damaged real files") {
         bases.extend(real(&data));
     }
-    let again = asked.rsplit_once(':').and_then(|(name, seed)| Some((name.to_owned(), seed.parse::<u64>().ok()?)));
+    let again = asked
+        .rsplit_once(':')
+        .and_then(|(name, seed)| Some((name.to_owned(), seed.parse::<u64>().ok()?)));
     let (files, first_seed) = asked
         .split_once(',')
         .and_then(|(n, s)| Some((n.parse().ok()?, s.parse().ok()?)))
@@ -271,11 +297,18 @@ fn of_ten_thousand_damaged_files_none_panics_hangs_or_is_silent() {
     let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let sound = |k: usize, base: &Base| {
         let ran = run(&folder.path().join("w0"), base, &base.bytes);
-        assert!(ran.code == Some(0) || k >= made && !KNOWN.contains(&Kind::of(&base.bytes)), "{}: {}", base.name, ran.err);
+        assert!(
+            ran.code == Some(0) || k >= made && !KNOWN.contains(&Kind::of(&base.bytes)),
+            "{}: {}",
+            base.name,
+            ran.err
+        );
         ran.peak_kb.max(1)
     };
     let clean: Vec<u64> = bases.iter().enumerate().map(|(k, base)| sound(k, base)).collect();
-    let shares: Vec<usize> = bases.iter().enumerate().flat_map(|(k, b)| vec![k; b.share]).collect();
+    let only = std::env::var("NOWBLEND_DAMAGE_OF").unwrap_or_default();
+    let chosen = bases.iter().enumerate().filter(|(_, b)| b.name.contains(&only));
+    let shares: Vec<usize> = chosen.flat_map(|(k, b)| vec![k; b.share]).collect();
     let work: Vec<(usize, u64)> = match &again {
         Some((name, seed)) => {
             let base = bases.iter().position(|b| b.name == *name).expect("a base of that name");
@@ -309,7 +342,10 @@ fn of_ten_thousand_damaged_files_none_panics_hangs_or_is_silent() {
                     }
                     if let Some(words) = found {
                         let again = format!("NOWBLEND_DAMAGE='{}:{seed}'", base.name);
-                        faults.lock().unwrap().push(format!("{again} ({}, {:?}): {}", damaged.how, base.arguments, words.trim_end()));
+                        faults
+                            .lock()
+                            .unwrap()
+                            .push(format!("{again} ({}, {:?}): {}", damaged.how, base.arguments, words.trim_end()));
                     }
                 }
             });

@@ -93,9 +93,16 @@ fn a_frame_that_came_twice_counts_once_and_both_files_are_named() {
     let radar = growing.path().join("radar");
     fs::copy(radar.join(Growing::name(2)), radar.join("zweimal.nc")).unwrap();
     let said = growing.forecast("twice", &[]);
-    assert!(said.err.contains("it is there twice") && said.err.contains("zweimal.nc"), "{}", said.err);
+    assert!(
+        said.err.contains("it is there twice") && said.err.contains("zweimal.nc"),
+        "{}",
+        said.err
+    );
     let lines = |said: &Said| said.out.clone();
-    assert_eq!(lines(&said), lines(&growing.forecast("once", &["--reference-time", "2020-07-01T12:15"])));
+    assert_eq!(
+        lines(&said),
+        lines(&growing.forecast("once", &["--reference-time", "2020-07-01T12:15"]))
+    );
 }
 
 #[test]

@@ -58,10 +58,16 @@ fn every_field_of_a_file_is_told_and_an_unsupported_one_by_name() {
     );
     // Wind u on 700 hPa: 5 to 16 m/s, from 50 N, 5 W to 40 N, 6 E.
     let u = &lines[0];
-    assert_eq!((&u["category"], &u["number"], &u["level"]), (&2.into(), &2.into(), &70_000.0.into()));
+    assert_eq!(
+        (&u["category"], &u["number"], &u["level"]),
+        (&2.into(), &2.into(), &70_000.0.into())
+    );
     assert_eq!((&u["min"], &u["max"], &u["mean"]), (&5.0.into(), &16.0.into(), &10.5.into()));
     assert_eq!((&u["count"], &u["missing"], &u["packing"]), (&132.into(), &0.into(), &0.into()));
-    assert_eq!((&u["first"], &u["last"]), (&serde_json::json!([-5.0, 50.0]), &serde_json::json!([6.0, 40.0])));
+    assert_eq!(
+        (&u["first"], &u["last"]),
+        (&serde_json::json!([-5.0, 50.0]), &serde_json::json!([6.0, 40.0]))
+    );
     assert_eq!(u["valid_time"], "2020-07-01T12:00:00+00:00");
     std::fs::write(folder.path().join("model.grib2"), &unknown[..300]).unwrap();
     let said = nowblend(folder.path(), &["ingest", "--fields", "model.grib2"]);
@@ -79,7 +85,10 @@ fn every_field_of_the_real_model_files_is_told() {
         assert!(said.ok() && said.err.is_empty(), "{source}: {}", said.err);
         for line in said.out.lines() {
             let field: serde_json::Value = serde_json::from_str(line).unwrap();
-            assert!(field["count"].as_u64() > field["missing"].as_u64() && field["first"].is_array(), "{line}");
+            assert!(
+                field["count"].as_u64() > field["missing"].as_u64() && field["first"].is_array(),
+                "{line}"
+            );
         }
     }
 }

@@ -80,7 +80,9 @@ fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     QUIET.set(true);
     let done = catch_unwind(AssertUnwindSafe(work)).map_err(|words| {
         let text = words.downcast_ref::<String>().map(String::as_str);
-        text.or_else(|| words.downcast_ref::<&str>().copied()).unwrap_or("without a word").to_owned()
+        text.or_else(|| words.downcast_ref::<&str>().copied())
+            .unwrap_or("without a word")
+            .to_owned()
     });
     QUIET.set(false);
     done

@@ -130,9 +130,7 @@ fn grid_of(section: &[u8], limits: Limits) -> Result<(Layout, usize), String> {
     let points = octets.u32(7).ok_or("section 3 ends before the number of points")?;
     let most = limits.points();
     if u64::from(points) > most || points == 0 {
-        return Err(format!(
-            "{points} points, expected 1 to {most} (`ingest.limits.points_million`)"
-        ));
+        return Err(format!("{points} points, expected 1 to {most} (`ingest.limits.points_million`)"));
     }
     let layout = Layout::read(section, points)?;
     Ok((layout, points as usize))

@@ -36,18 +36,19 @@ impl Field<'_> {
         Some(self.rows_of(reader, usize::from(width) / 8, &scale))
     }
 
-    fn rows_of(
-        &self,
-        mut reader: png::Reader<std::io::Cursor<&[u8]>>,
-        octets: usize,
-        scale: &Scale,
-    ) -> Result<Array2<f32>, String> {
+    fn rows_of(&self, mut reader: png::Reader<std::io::Cursor<&[u8]>>, octets: usize, scale: &Scale) -> Result<Array2<f32>, String> {
         let layout = &self.header.layout;
         let mut out = Array2::zeros((layout.rows, layout.columns));
         for k in 0..layout.rows {
             let told = |reason: String| format!("row {k} of the PNG picture: {reason}");
-            let row = reader.next_row().map_err(|e| told(e.to_string()))?.ok_or_else(|| told("it is not there".into()))?;
-            let data = row.data().get(..layout.columns * octets).ok_or_else(|| told("it is too short".into()))?;
+            let row = reader
+                .next_row()
+                .map_err(|e| told(e.to_string()))?
+                .ok_or_else(|| told("it is not there".into()))?;
+            let data = row
+                .data()
+                .get(..layout.columns * octets)
+                .ok_or_else(|| told("it is too short".into()))?;
             let (to_row, column) = layout.cell(k * layout.columns);
             let mut to = out.row_mut(to_row);
             if column != 0 {
@@ -71,7 +72,10 @@ impl Scale {
         match octets {
             1 => self.each(data.iter().map(|b| u32::from(*b)), to),
             2 => self.each(data.as_chunks::<2>().0.iter().map(|c| u32::from(u16::from_be_bytes(*c))), to),
-            3 => self.each(data.as_chunks::<3>().0.iter().map(|c| u32::from_be_bytes([0, c[0], c[1], c[2]])), to),
+            3 => self.each(
+                data.as_chunks::<3>().0.iter().map(|c| u32::from_be_bytes([0, c[0], c[1], c[2]])),
+                to,
+            ),
             _ => self.each(data.as_chunks::<4>().0.iter().map(|c| u32::from_be_bytes(*c)), to),
         }
     }

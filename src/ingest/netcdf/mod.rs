@@ -250,7 +250,12 @@ impl File {
     pub fn frame(&self, index: usize) -> Result<Array2<f32>, Error> {
         let told = |reason: String| Error::Read {
             path: self.path.clone(),
-            reason: format!("{} at {}: {}", self.rain, self.times[index], reason.replace(" at offset ", " at byte ")),
+            reason: format!(
+                "{} at {}: {}",
+                self.rain,
+                self.times[index],
+                reason.replace(" at offset ", " at byte ")
+            ),
         };
         // As much as the grid has, whatever the variable claims to hold.
         let mut selection = whole(&[self.grid.y.count as u64, self.grid.x.count as u64]);

@@ -310,7 +310,9 @@ pub fn packings() -> Vec<(&'static str, Vec<u8>)> {
     // Section 5 from the number of values to the bits of a value.
     let head = |template: u8, width: u8| [&[0, 0, 0, 48, 0, template][..], &1.5f32.to_be_bytes(), &[0, 1, 0, 1, width, 0]].concat();
     // One group of 48 values of 8 bits; differences of first order, the first value 3, the least difference -2.
-    let groups = [1u8, 0, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 1, 8, 0, 0, 0, 0, 0, 1, 0, 0, 0, 48, 0, 1, 1];
+    let groups = [
+        1u8, 0, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 1, 8, 0, 0, 0, 0, 0, 1, 0, 0, 0, 48, 0, 1, 1,
+    ];
     let differences: Vec<u8> = [3, 0x82, 0].into_iter().chain((0..48).map(|k| k % 5)).collect();
     let mut picture = Vec::new();
     let mut encoder = png::Encoder::new(&mut picture, SMALL.columns as u32, SMALL.rows as u32);

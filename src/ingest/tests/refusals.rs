@@ -126,7 +126,11 @@ fn a_limit_is_named_by_its_key_and_can_be_raised() {
     large[packing + 5..packing + 9].copy_from_slice(&(1025u32 * 1024).to_be_bytes());
     large[packing + 19] = 0;
     fs::write(&path, &large).unwrap();
-    assert!(words(tight).contains("1049600 points, expected 1 to 1048576 (`ingest.limits.points_million`)"), "{}", words(tight));
+    assert!(
+        words(tight).contains("1049600 points, expected 1 to 1048576 (`ingest.limits.points_million`)"),
+        "{}",
+        words(tight)
+    );
     assert_eq!(open(Limits::default()).unwrap().grid().shape(), (1025, 1024));
     fs::write(&path, [whole.clone(), vec![0; 1 << 20]].concat()).unwrap();
     assert!(words(tight).contains("`ingest.limits.file_mb`"), "{}", words(tight));
