@@ -52,6 +52,9 @@ pub enum Error {
     /// The observations cannot be read.
     #[error(transparent)]
     Ingest(#[from] ingest::Error),
+    /// A number of the motion is outside its bounds.
+    #[error(transparent)]
+    Motion(#[from] nowblend_field::Error),
     /// The forecast cannot be made or kept.
     #[error(transparent)]
     Forecast(#[from] forecast::Error),
@@ -86,6 +89,7 @@ pub enum Error {
 /// Those of reading, forecasting and writing; no file is left half-written.
 pub fn make(config: &Config, request: &Request<'_>, also: &mut dyn Output) -> Result<Bulletin, Error> {
     let lead_times = config.forecast.lead_times()?;
+    config.motion.check()?;
     if let Some(truth) = request.truth.filter(|truth| !truth.grid().agrees(request.archive.grid())) {
         return Err(Error::Truth {
             found: truth.grid().to_string(),

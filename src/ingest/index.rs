@@ -168,14 +168,8 @@ fn heads(path: &Path, config: &IngestConfig) -> Heads {
             for refusal in contents.refused {
                 head.problems.push(problem(time, Error::refused(path, refusal).without_folders()));
             }
-            if head.frames.is_empty() && head.problems.is_empty() {
-                let found: Vec<String> = contents.fields.iter().map(|f| format!("{:?}", f.header.parameter)).collect();
-                let error = Error::content(
-                    path,
-                    "parameters (discipline, category, number)",
-                    found.join(" "),
-                    "observed rain, such as (209, 6, 1) or (0, 1, 7)",
-                );
+            if let (true, true, Some(first)) = (head.frames.is_empty(), head.problems.is_empty(), contents.fields.first()) {
+                let error = Error::refused(path, first.refusal(no_rain(&contents.fields)));
                 head.problems.push(problem(None, error.without_folders()));
             }
             head
@@ -193,6 +187,23 @@ fn heads(path: &Path, config: &IngestConfig) -> Heads {
             Err(error) => failed(&error),
         },
     }
+}
+
+/// What a file without observed rain holds instead, in words.
+fn no_rain(fields: &[grib2::Field<'_>]) -> String {
+    const NAMED: usize = 8;
+    let words = |field: &grib2::Field<'_>| {
+        let forecast = if field.header.forecast { " of a model" } else { "" };
+        format!("{:?}{forecast}", field.header.parameter)
+    };
+    let mut found: Vec<String> = fields.iter().take(NAMED).map(words).collect();
+    if fields.len() > NAMED {
+        found.push(format!("and {} more", fields.len() - NAMED));
+    }
+    format!(
+        "parameters (discipline, category, number) {}, expected observed rain, such as (209, 6, 1) or (0, 1, 7); `--fields` tells any field",
+        found.join(" ")
+    )
 }
 
 /// Reads frame `number` of a file, in mm h⁻¹ as it is, which must hold at `time`. The checksum is taken where it is asked for.

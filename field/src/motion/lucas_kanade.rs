@@ -72,6 +72,42 @@ impl Default for LucasKanade {
     }
 }
 
+impl LucasKanade {
+    /// Checks every number against its bounds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] for the first that is outside.
+    pub fn check(&self) -> Result<(), Error> {
+        let counts: [(&'static str, usize, std::ops::RangeInclusive<usize>, &'static str); 8] = [
+            ("motion.frames", self.frames, 2..=1000, "2 to 1000"),
+            ("motion.corners_max", self.corners_max, 1..=100_000, "1 to 100000"),
+            ("motion.corner_distance", self.corner_distance, 0..=10_000, "0 to 10000"),
+            ("motion.window", self.window, 2..=500, "2 to 500"),
+            ("motion.levels", self.levels, 0..=12, "0 to 12"),
+            ("motion.iterations", self.iterations, 1..=100, "1 to 100"),
+            ("motion.outlier_neighbours", self.outlier_neighbours, 1..=1000, "1 to 1000"),
+            ("motion.decluster", self.decluster, 1..=10_000, "1 to 10000"),
+        ];
+        let refuse = |what, found, expected| Err(Error::Value { what, found, expected });
+        if let Some((what, found, _, expected)) = counts.into_iter().find(|(_, found, range, _)| !range.contains(found)) {
+            return refuse(what, found as f64, expected);
+        }
+        let shares = [
+            ("motion.rain_min_mm_h", self.rain_min_mm_h),
+            ("motion.corner_quality", self.corner_quality),
+            ("motion.outlier_deviations", self.outlier_deviations),
+            ("motion.reach", self.reach),
+            ("motion.noise", self.noise),
+            ("motion.speed_max_m_s", self.speed_max_m_s),
+        ];
+        match shares.into_iter().find(|(_, found)| !(*found >= 0.0 && found.is_finite())) {
+            Some((what, found)) => refuse(what, found, "a number of at least 0"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl MotionEstimator for LucasKanade {
     fn estimate(&self, observed: &Sequence) -> Result<Motion, Error> {
         let grid = observed.grid();
@@ -116,6 +152,24 @@ mod tests {
         Grid, LeadTime, Seed,
         storms::{Scene, Storm},
     };
+
+    #[test]
+    fn a_number_outside_its_bounds_is_named_with_them() {
+        assert!(LucasKanade::default().check().is_ok());
+        let wide = LucasKanade {
+            window: 4_294_967_295,
+            ..LucasKanade::default()
+        };
+        assert_eq!(
+            wide.check().unwrap_err().to_string(),
+            "motion.window is 4294967295, expected 2 to 500"
+        );
+        let nowhere = LucasKanade {
+            noise: f64::NAN,
+            ..LucasKanade::default()
+        };
+        assert!(nowhere.check().unwrap_err().to_string().contains("motion.noise is NaN"));
+    }
 
     fn observed(storms: Vec<Storm>, shape: (usize, usize)) -> Sequence {
         let start = Utc.with_ymd_and_hms(2020, 7, 1, 12, 0, 0).unwrap();

@@ -189,11 +189,15 @@ fn check_runs(octets: Octets<'_>, values: usize, data: &[u8]) -> Result<(), Stri
             if !begun {
                 return Err("a run before its first level".into());
             }
+            // A digit that counts for more than there are values, and yet follows: decoders overflow.
+            if factor > values as u64 {
+                return Err(format!("a run length of more digits than {values} values need"));
+            }
             total = (value - base)
                 .checked_mul(factor)
                 .and_then(|run| total.checked_add(run))
                 .unwrap_or(u64::MAX);
-            factor = factor.saturating_mul(range).min(1 << 40);
+            factor = factor.saturating_mul(range);
         }
         if total > values as u64 {
             break;
@@ -261,4 +265,22 @@ fn check_png(values: usize, width: usize, data: &[u8]) -> Result<(), String> {
         return Err(format!("PNG rows of {columns} pixels of {width} bits, expected whole octets"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_length_with_more_digits_than_there_are_values_is_refused() {
+        // Levels 0 to 3 in 8 bits: digits to the base 252, the lowest first; 4 is the digit 0.
+        let mut representation = vec![0; 17];
+        representation[5..].copy_from_slice(&[0, 0, 0, 48, 0, 200, 8, 0, 3, 0, 3, 1]);
+        let section = |runs: &[u8]| [&[0, 0, 0, 0, 7], runs].concat();
+        assert_eq!(check_data(&representation, &section(&[1, 4 + 47])), Ok(()));
+        assert_eq!(
+            check_data(&representation, &section(&[1, 4 + 47, 4])).unwrap_err(),
+            "a run length of more digits than 48 values need"
+        );
+    }
 }
