@@ -151,7 +151,7 @@ fn made_here(folder: &Path) -> Vec<Base> {
         base("weights.safetensors", nowblend_ml::SHIPPED_WEIGHTS.to_vec(), WEIGHTS, 1),
         base("default.toml", nowblend::config::DEFAULT_TOML.as_bytes().to_vec(), CONFIG, 10),
         base("run.toml", full.into_bytes(), RUN, 4),
-        base("all.toml", nowblend::config::DEFAULT_TOML.as_bytes().to_vec(), RUN, 3),
+        base("all.toml", nowblend::config::DEFAULT_TOML.as_bytes().to_vec(), RUN, 1),
         base("hindcast.toml", HINDCAST_TOML.as_bytes().to_vec(), HINDCAST, 3),
     ];
     for (name, bytes) in made::packings() {
