@@ -10,6 +10,9 @@ use crate::ingest::{self, Given, GivenConfig, Place};
 /// Times that differ by less than this are one, s.
 const TOLERANCE_S: i64 = 30;
 
+/// Files whose fields take no more than this are read before the forecast begins, bytes.
+const LOOKED_AT_BYTES: usize = 256 << 20;
+
 /// The forecast of a file: the newest that was made at or before the reference time, so that a hindcast does not look ahead.
 ///
 /// Its fields are brought to the grid by bilinear interpolation, or as means where they are finer, and to the lead times by linear interpolation
@@ -79,7 +82,7 @@ impl Forecaster for File {
             let message = format!("it has nothing to say before {}", first.format("%Y-%m-%d %H:%M UTC"));
             tell(NoticeKind::Missing, message);
         }
-        Ok(Box::new(FileRun {
+        let mut run = FileRun {
             forecaster: self,
             given,
             place,
@@ -88,7 +91,9 @@ impl Forecaster for File {
             lead_times: lead_times.iter(),
             kept: None,
             notices,
-        }))
+        };
+        run.look_ahead(lead_times)?;
+        Ok(Box::new(run))
     }
 }
 
@@ -112,6 +117,19 @@ struct Fields {
 }
 
 impl FileRun<'_> {
+    /// Reads all fields of a small file once, so that a damaged one is refused before the forecast has begun.
+    fn look_ahead(&mut self, lead_times: &[LeadTime]) -> Result<(), Error> {
+        let layers = self.given.members + self.given.thresholds_mm_h.len();
+        let cells = self.given.shape.0 * self.given.shape.1 * layers * self.given.valid_times.len();
+        if cells * size_of::<f32>() > LOOKED_AT_BYTES {
+            return Ok(());
+        }
+        let wanted = lead_times.iter().filter_map(|l| around(&self.given.valid_times, self.reference_time + *l));
+        let wanted: std::collections::BTreeSet<usize> = wanted.flat_map(|(first, second, _)| [first, second]).collect();
+        // The first comes last, to be at hand when the run begins.
+        wanted.into_iter().rev().try_for_each(|time| self.fields(time).map(drop))
+    }
+
     fn fields(&mut self, time: usize) -> Result<Fields, Error> {
         if let Some((_, fields)) = self.kept.as_ref().filter(|(kept, _)| *kept == time) {
             return Ok(fields.clone());

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, Axis};
 use nowblend_field::{Grid, LeadTime, Notice, ReferenceTime};
+use rayon::prelude::*;
 
 use super::{
     Error, Packing, Product, Provenance, cf, layout::Layout, netcdf::Netcdf, product::Along, sink::Sink, target::Target, zarr::Zarr,
@@ -228,21 +229,27 @@ fn lay_out(header: &Header, findings: Option<&str>) -> Layout {
 pub(super) fn pack(field: ArrayView2<'_, f32>, packing: Packing) -> Vec<u8> {
     match packing {
         // One kind of NaN only, so that equal forecasts are equal files.
-        Packing::Float => field
-            .iter()
-            .flat_map(|v| if v.is_nan() { f32::NAN } else { *v }.to_le_bytes())
-            .collect(),
-        Packing::Steps { step } => field
-            .iter()
-            .flat_map(|v| {
-                let steps = if v.is_nan() {
-                    u16::MAX
-                } else {
-                    (f64::from(*v) / step).round().clamp(0.0, f64::from(u16::MAX - 1)) as u16
-                };
-                steps.to_le_bytes()
-            })
-            .collect(),
-        Packing::Flags => field.iter().map(|v| *v as u8).collect(),
+        Packing::Float => cells(field, |v| if v.is_nan() { f32::NAN } else { v }.to_le_bytes()),
+        Packing::Steps { step } => cells(field, |v| {
+            let steps = if v.is_nan() {
+                u16::MAX
+            } else {
+                (f64::from(v) / step).round().clamp(0.0, f64::from(u16::MAX - 1)) as u16
+            };
+            steps.to_le_bytes()
+        }),
+        Packing::Flags => cells(field, |v| [v as u8]),
     }
+}
+
+/// The bytes of each cell one after the other, row by row.
+fn cells<const N: usize>(field: ArrayView2<'_, f32>, bytes: impl Fn(f32) -> [u8; N] + Sync) -> Vec<u8> {
+    let mut out = vec![0; field.len() * N];
+    let width = (field.ncols() * N).max(1);
+    out.par_chunks_mut(width).zip(field.axis_iter(Axis(0))).for_each(|(out, row)| {
+        for (out, value) in out.chunks_exact_mut(N).zip(row) {
+            out.copy_from_slice(&bytes(*value));
+        }
+    });
+    out
 }

@@ -11,6 +11,9 @@ use nowblend_field::{Grid, LeadTime, Projection, Seed, storms::Scene};
 
 use crate::support::nowblend;
 
+/// The map of the made composites.
+pub const ODIM_MAP: &str = "+proj=laea +lat_0=55 +lon_0=10 +ellps=WGS84 +units=m +no_defs";
+
 /// A section of the README: files that it gives, and commands in order.
 struct Section {
     files: Vec<(String, String)>,
@@ -121,11 +124,10 @@ fn a_researcher_with_netcdf() {
 fn a_user_with_odim() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("odim")).unwrap();
-    let map = "+proj=laea +lat_0=55 +lon_0=10 +ellps=WGS84 +units=m +no_defs";
     let grid = Grid::plane(120, 150, 2000.0);
     let scene = Scene::random(&grid, Seed(5)).sequence(Utc.with_ymd_and_hms(2024, 7, 1, 12, 0, 0).unwrap(), LeadTime::from_minutes(15), 4);
     for k in 0..4 {
-        let bytes = odim(map, &scene.frame(k).to_owned(), 15 * k as u32);
+        let bytes = odim(ODIM_MAP, &scene.frame(k).to_owned(), 15 * k as u32);
         fs::write(
             folder.path().join(format!("odim/T_PAAH21_C_EUOC_2024070112{:02}00.hdf", 15 * k)),
             bytes,
@@ -143,7 +145,7 @@ fn a_user_with_odim() {
 }
 
 /// An ODIM composite of rain `[y, x]`, mm h⁻¹, row 0 in the south, with a quality field that is poor in the south.
-fn odim(map: &str, rain: &Array2<f32>, minutes: u32) -> Vec<u8> {
+pub fn odim(map: &str, rain: &Array2<f32>, minutes: u32) -> Vec<u8> {
     let (rows, columns) = rain.dim();
     let mut file = NcFileBuilder::new();
     let dimensions = [
