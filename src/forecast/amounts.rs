@@ -55,7 +55,7 @@ impl Amounts {
                 }
                 _ => fallen.clone(),
             };
-            if lead_time.seconds() % (60 * window.minutes) == 0 {
+            if lead_time.seconds().is_multiple_of(60 * window.minutes) {
                 ended.push((window.minutes, sum));
             } else {
                 window.sum = Some(sum);

@@ -141,10 +141,13 @@ impl Frames for File {
                     format!("that of the rain, {:?}", rain.dim()),
                 ));
             }
-            // A cell without any quality is not judged.
-            Zip::from(&mut rain)
-                .and(&quality)
-                .for_each(|r, q| *r = if f64::from(*q) < self.quality_min { f32::NAN } else { *r });
+            // A cell without any quality is not judged, nor one whose code the file does not announce: a quality is never negative.
+            let poor = |q: f32| q >= 0.0 && f64::from(q) < self.quality_min;
+            Zip::from(&mut rain).and(&quality).for_each(|r, q| {
+                if poor(*q) {
+                    *r = f32::NAN;
+                }
+            });
         }
         Ok(from_north(rain))
     }
@@ -203,7 +206,10 @@ impl Found {
             .cloned()
             .or(quality_of_set);
         let quality = quality.map(|name| {
-            let mut scale = scale(file, &[&name], Law::Linear(1.0));
+            // A quality that is data of its own (QIND) may leave its scale to its dataset.
+            let own = name.rsplit_once('/').filter(|(_, last)| last.starts_with("data"));
+            let groups: Vec<&str> = [name.as_str()].into_iter().chain(own.map(|(dataset, _)| dataset)).collect();
+            let mut scale = scale(file, &groups, Law::Linear(1.0));
             // Where nothing was detected nobody can say how well: not judged, like a cell without quality.
             scale.missing.append(&mut scale.dry);
             (name, scale)

@@ -124,7 +124,9 @@ impl FileRun<'_> {
         if cells * size_of::<f32>() > LOOKED_AT_BYTES {
             return Ok(());
         }
-        let wanted = lead_times.iter().filter_map(|l| around(&self.given.valid_times, self.reference_time + *l));
+        let wanted = lead_times
+            .iter()
+            .filter_map(|l| around(&self.given.valid_times, self.reference_time + *l));
         let wanted: std::collections::BTreeSet<usize> = wanted.flat_map(|(first, second, _)| [first, second]).collect();
         // The first comes last, to be at hand when the run begins.
         wanted.into_iter().rev().try_for_each(|time| self.fields(time).map(drop))

@@ -146,7 +146,7 @@ fn product(header: &Header, lead_time: LeadTime, member: Option<usize>) -> Secti
         process_id: 255,
     };
     // In minutes; in seconds where they are no whole minutes.
-    let whole = lead_time.seconds() % 60 == 0;
+    let whole = lead_time.seconds().is_multiple_of(60);
     let time = param_set::TimeRange {
         unit: if whole { 0 } else { 13 },
         len: (if whole { lead_time.seconds() / 60 } else { lead_time.seconds() }) as i32,
@@ -249,7 +249,7 @@ fn grid_definition(grid: &Grid) -> Result<Section3Payload, Error> {
             let lad = match (words.number("lat_ts"), words.number("k_0").or(words.number("k"))) {
                 (Some(latitude), _) => latitude,
                 (None, None) => lat_0,
-                (None, Some(factor)) if factor == 1.0 => lat_0,
+                (None, Some(1.0)) => lat_0,
                 (None, Some(_)) => return Err(unsupported()),
             };
             let template = Template3_20 {

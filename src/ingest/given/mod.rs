@@ -141,9 +141,9 @@ impl Given {
         if let Some((_, path)) = newest {
             return Self::open(path, config);
         }
-        let reason = made.iter().find_map(|(_, made)| match made {
-            Ok(t) => Some(format!("the first is of {}", t.format("%Y-%m-%d %H:%M:%S UTC"))),
-            Err(e) => Some(e.without_folders()),
+        let reason = made.first().map(|(_, made)| match made {
+            Ok(t) => format!("the first is of {}", t.format("%Y-%m-%d %H:%M:%S UTC")),
+            Err(e) => e.without_folders(),
         });
         Err(Error::NoForecast {
             source_words: config.source.clone(),

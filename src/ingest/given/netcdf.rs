@@ -250,14 +250,13 @@ impl Reader<'_> {
     /// Length of the dimension of a role.
     fn length(&self, layout: &Layout, role: Role) -> Result<Option<usize>, Error> {
         let at = layout.roles.iter().position(|r| *r == role);
-        Ok(at.map(|k| self.variable(&layout.name).map(|v| v.shape()[k] as usize)).transpose()?)
+        at.map(|k| self.variable(&layout.name).map(|v| v.shape()[k] as usize)).transpose()
     }
 
     fn dimension(&self, layout: &Layout, role: Role) -> Result<Option<String>, Error> {
         let at = layout.roles.iter().position(|r| *r == role);
-        Ok(at
-            .map(|k| self.variable(&layout.name).map(|v| v.dimensions()[k].name.clone()))
-            .transpose()?)
+        at.map(|k| self.variable(&layout.name).map(|v| v.dimensions()[k].name.clone()))
+            .transpose()
     }
 
     /// Names of the last two dimensions.

@@ -7,13 +7,20 @@ use netcdf_writer::{NcAttrValue, NcFileBuilder, NcWriteFormat, NcWriteOptions};
 
 use super::*;
 
+/// Names and texts of attributes.
+type About<'a> = &'a [(&'a str, &'a str)];
+/// A coordinate along a dimension of its own.
+type Coordinate<'a> = (&'a str, Vec<f64>, About<'a>);
+/// A coordinate without a dimension.
+type Scalar<'a> = (&'a str, f64, About<'a>);
+
 /// A made file: coordinates and one variable, each with its attributes.
 struct Made<'a> {
-    dimensions: &'a [(&'a str, Vec<f64>, &'a [(&'a str, &'a str)])],
-    scalars: &'a [(&'a str, f64, &'a [(&'a str, &'a str)])],
+    dimensions: &'a [Coordinate<'a>],
+    scalars: &'a [Scalar<'a>],
     name: &'a str,
     values: Vec<f64>,
-    about: &'a [(&'a str, &'a str)],
+    about: About<'a>,
 }
 
 impl Made<'_> {
@@ -79,7 +86,7 @@ fn members_behind_lead_times_and_rows_from_the_north_are_found() {
         assert_eq!((given.members, given.shape), (3, (2, 2)));
         // The second step, the third member: numbers 20 to 23, the northern row first.
         let rain = given.rain(1, 2).unwrap();
-        assert_eq!(rain.mapv(|r| r.round()), ndarray::array![[22.0, 23.0], [20.0, 21.0]]);
+        assert_eq!(rain.mapv(f32::round), ndarray::array![[22.0, 23.0], [20.0, 21.0]]);
     }
 }
 

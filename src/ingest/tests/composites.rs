@@ -68,7 +68,12 @@ fn an_accumulation_is_a_rate_until_its_end() {
 #[test]
 fn a_rate_is_taken_before_a_reflectivity_and_low_quality_is_missing() {
     let quality = array![[10, 10, 10, 10], [9, 2, 9, 9], [255, 9, 9, 1]];
-    for at in ["dataset2/quality1", "dataset2/data1/quality1", "dataset3/data1"] {
+    for (at, what) in [
+        ("dataset2/quality1", "dataset2/quality1/what"),
+        ("dataset2/data1/quality1", "dataset2/data1/quality1/what"),
+        ("dataset3/data1", "dataset3/data1/what"),
+        ("dataset3/data1", "dataset3/what"),
+    ] {
         let mut says = odim_root();
         says.extend([
             text("dataset1/what", "quantity", "DBZH"),
@@ -76,11 +81,6 @@ fn a_rate_is_taken_before_a_reflectivity_and_low_quality_is_missing() {
             number("dataset2/what", "nodata", 255.0),
             text("dataset3/what", "quantity", "QIND"),
         ]);
-        let what = match at {
-            "dataset2/quality1" => "dataset2/quality1/what",
-            "dataset3/data1" => "dataset3/data1/what",
-            _ => "dataset2/data1/quality1/what",
-        };
         says.extend([number(what, "gain", 0.1), number(what, "nodata", 255.0)]);
         let pictures = [
             ("dataset1/data1/data", numbers()),
