@@ -16,13 +16,11 @@ use geotiff_reader::{GeoTiffFile, GeoTiffOpenOptions};
 use ndarray::{Array2, Ix2};
 
 use super::{
-    Error,
-    picture::{CELLS_MAX, Picture, Place, Value, plausible, projection},
+    Error, Limits,
+    picture::{Picture, Place, Value, expected_size, plausible, projection},
     scale::Scale,
 };
 
-/// Largest picture that is decoded, bytes: 8192 x 8192 doubles.
-const READ_MAX: usize = 1 << 29;
 /// Tags: metadata of GDAL as XML; time and description of plain TIFF.
 const METADATA: u16 = 42_112;
 const NAMED: [(&str, u16); 2] = [("ImageDescription", 270), ("DateTime", 306)];
@@ -37,21 +35,21 @@ pub(super) struct GeoTiff {
 
 impl GeoTiff {
     /// Reads the head.
-    pub fn open(path: &Path, content: Vec<u8>) -> Result<Self, Error> {
+    pub fn open(path: &Path, content: Vec<u8>, limits: Limits) -> Result<Self, Error> {
         let options = GeoTiffOpenOptions {
-            decode_output_bytes: READ_MAX,
+            decode_output_bytes: limits.decoded_bytes(),
             block_cache_bytes: 0,
             ..GeoTiffOpenOptions::default()
         };
         let bytes = content.len();
         let file = guarded(path, || GeoTiffFile::from_bytes_with_options(content, options))?;
         let (rows, columns) = (file.height() as usize, file.width() as usize);
-        if !plausible([rows, columns], bytes) {
+        if !plausible([rows, columns], bytes, limits) {
             return Err(Error::content(
                 path,
                 "size",
                 format!("{columns} x {rows}"),
-                format!("1 to {CELLS_MAX} cells in {bytes} bytes"),
+                expected_size(bytes, limits),
             ));
         }
         if file.band_count() != 1 {

@@ -13,8 +13,8 @@ use gif::{ColorOutput, DecodeOptions, MemoryLimit};
 use ndarray::Array2;
 
 use super::{
-    Error,
-    picture::{CELLS_MAX, Picture, Value, plausible},
+    Error, Limits,
+    picture::{Picture, Value, expected_size, plausible},
     scale::Scale,
 };
 
@@ -28,16 +28,16 @@ pub(super) struct Gif {
 
 impl Gif {
     /// Reads the size.
-    pub fn open(path: &Path, content: Vec<u8>) -> Result<Self, Error> {
+    pub fn open(path: &Path, content: Vec<u8>, limits: Limits) -> Result<Self, Error> {
         let octet = |k: usize| content.get(k).copied().unwrap_or(0);
         let (columns, rows) = (u16::from_le_bytes([octet(6), octet(7)]), u16::from_le_bytes([octet(8), octet(9)]));
         let (rows, columns) = (usize::from(rows), usize::from(columns));
-        if !plausible([rows, columns], content.len()) {
+        if !plausible([rows, columns], content.len(), limits) {
             return Err(Error::content(
                 path,
                 "size",
                 format!("{columns} x {rows}"),
-                format!("1 to {CELLS_MAX} cells in {} bytes", content.len()),
+                expected_size(content.len(), limits),
             ));
         }
         Ok(Self {
@@ -65,7 +65,9 @@ impl Picture for Gif {
         };
         let mut options = DecodeOptions::new();
         options.set_color_output(ColorOutput::Indexed);
-        options.set_memory_limit(MemoryLimit::Bytes((CELLS_MAX as u64).try_into().expect("the limit is not nought")));
+        options.set_memory_limit(MemoryLimit::Bytes(
+            ((self.rows * self.columns) as u64).try_into().expect("the size is not nought"),
+        ));
         let mut decoder = options.read_info(Cursor::new(&self.content)).map_err(|e| told(e.to_string()))?;
         let frame = decoder.read_next_frame().map_err(|e| told(e.to_string()))?;
         let frame = frame.ok_or_else(|| told("no picture".into()))?;

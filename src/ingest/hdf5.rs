@@ -10,17 +10,13 @@ use hdf5_reader::{Attribute, Datatype, Hdf5File, OpenOptions};
 use ndarray::{Array2, Ix2};
 
 use super::{
-    Error,
-    picture::{CELLS_MAX, Picture, Value, plausible},
+    Error, Limits,
+    picture::{Picture, Value, expected_size, plausible},
     scale::Scale,
 };
 
 /// What every HDF5 file begins with.
 pub(super) const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
-/// Largest dataset that is decoded at once, bytes: one picture of 8192 x 8192 doubles.
-const READ_MAX: usize = 1 << 29;
-/// Largest chunk that is decoded, bytes.
-const CHUNK_MAX: usize = 1 << 29;
 /// Largest object header that is read, bytes.
 const HEADER_MAX: usize = 1 << 20;
 /// Most elements of an attribute.
@@ -30,15 +26,16 @@ const ATTRIBUTE_MAX: u64 = 1 << 16;
 pub(super) struct Hdf5 {
     path: PathBuf,
     bytes: usize,
+    limits: Limits,
     file: Hdf5File,
 }
 
 impl Hdf5 {
     /// Opens a file whose content is `bytes`.
-    pub fn open(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
+    pub fn open(path: &Path, bytes: Vec<u8>, limits: Limits) -> Result<Self, Error> {
         let options = OpenOptions {
-            max_read_bytes: READ_MAX,
-            max_chunk_bytes: CHUNK_MAX,
+            max_read_bytes: limits.decoded_bytes(),
+            max_chunk_bytes: limits.decoded_bytes(),
             max_object_header_bytes: HEADER_MAX,
             // A picture is read once: its chunks need no second look.
             chunk_cache_bytes: 0,
@@ -52,6 +49,7 @@ impl Hdf5 {
         Ok(Self {
             path: path.to_owned(),
             bytes: size,
+            limits,
             file,
         })
     }
@@ -108,12 +106,13 @@ impl Hdf5 {
 
     /// The shape `[rows, columns]` of a picture.
     pub fn shape(&self, dataset: &str) -> Result<[usize; 2], Error> {
+        let limits = self.limits;
         let shape = self.dataset(dataset)?.shape().to_vec();
         match shape.as_slice() {
             [rows, columns]
-                if *rows <= CELLS_MAX as u64
-                    && *columns <= CELLS_MAX as u64
-                    && plausible([*rows as usize, *columns as usize], self.bytes) =>
+                if *rows <= limits.points()
+                    && *columns <= limits.points()
+                    && plausible([*rows as usize, *columns as usize], self.bytes, limits) =>
             {
                 Ok([*rows as usize, *columns as usize])
             }
@@ -121,7 +120,7 @@ impl Hdf5 {
                 &self.path,
                 dataset,
                 format!("shape {shape:?}"),
-                format!("rows and columns, at most {CELLS_MAX} cells in {} bytes", self.bytes),
+                expected_size(self.bytes, limits),
             )),
         }
     }

@@ -282,15 +282,18 @@ impl Format {
             Self::Grib2 | Self::NetCdf => return Ok(Box::new(netcdf::File::open_within(path, content, config.limits)?)),
             Self::Radolan => return Ok(Box::new(radolan::File::open(path, content)?)),
             Self::Hdf5 => match provider.and_then(|p| p.dataset.as_deref()) {
-                Some(dataset) => Box::new(hdf5::Dataset::open(hdf5::Hdf5::open(path, content)?, dataset)?),
-                None if odim::is_odim(path, &content) => {
-                    return Ok(Box::new(odim::File::open(hdf5::Hdf5::open(path, content)?, config.quality_min)?));
+                Some(dataset) => Box::new(hdf5::Dataset::open(hdf5::Hdf5::open(path, content, config.limits)?, dataset)?),
+                None if odim::is_odim(path, &content, config.limits) => {
+                    return Ok(Box::new(odim::File::open(
+                        hdf5::Hdf5::open(path, content, config.limits)?,
+                        config.quality_min,
+                    )?));
                 }
                 None => return Ok(Box::new(netcdf::File::open_within(path, content, config.limits)?)),
             },
-            Self::Pgm => Box::new(pgm::Pgm::open(path, &content)?),
-            Self::GeoTiff => Box::new(geotiff::GeoTiff::open(path, content)?),
-            Self::Gif => Box::new(gif::Gif::open(path, content)?),
+            Self::Pgm => Box::new(pgm::Pgm::open(path, &content, config.limits)?),
+            Self::GeoTiff => Box::new(geotiff::GeoTiff::open(path, content, config.limits)?),
+            Self::Gif => Box::new(gif::Gif::open(path, content, config.limits)?),
         };
         let known = || self.known(path, picture.as_ref());
         let provider = provider

@@ -15,7 +15,7 @@ use nowblend_field::{
 };
 
 use super::{
-    Error,
+    Error, Limits,
     hdf5::Hdf5,
     picture::{Frames, Head, Place, Value, from_north, projection},
     scale::{Law, Scale, WEAKEST_DBZ},
@@ -25,12 +25,12 @@ use super::{
 const QUANTITIES: [&str; 7] = ["RATE", "ACRR", "DBZH", "DBZ", "DBZV", "TH", "TV"];
 
 /// Whether the content of an HDF5 file is of this kind: by the attribute `Conventions` of its root, or in old files by the version in `what`.
-pub(super) fn is_odim(path: &Path, content: &[u8]) -> bool {
+pub(super) fn is_odim(path: &Path, content: &[u8], limits: Limits) -> bool {
     // Most files can be told without opening them.
     if !content.windows(5).any(|w| w == b"ODIM_" || w == b"H5rad") {
         return false;
     }
-    let Ok(file) = Hdf5::open(path, content.to_vec()) else {
+    let Ok(file) = Hdf5::open(path, content.to_vec(), limits) else {
         return false;
     };
     let says = |object: &str, name: &str, start: &str| file.text(object, name).is_some_and(|t| t.starts_with(start));

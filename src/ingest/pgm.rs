@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use ndarray::Array2;
 
 use super::{
-    Error,
-    picture::{CELLS_MAX, Picture, Place, Value, from_words, projection},
+    Error, Limits,
+    picture::{Picture, Place, Value, from_words, projection},
     scale::Scale,
 };
 
@@ -33,7 +33,7 @@ pub(super) struct Pgm {
 
 impl Pgm {
     /// Reads the head.
-    pub fn open(path: &Path, content: &[u8]) -> Result<Self, Error> {
+    pub fn open(path: &Path, content: &[u8], limits: Limits) -> Result<Self, Error> {
         let refuse = |field: &str, found: String, expected: &str| Error::content(path, field, found, expected);
         let mut comments = Vec::new();
         let mut words: Vec<String> = Vec::new();
@@ -76,9 +76,11 @@ impl Pgm {
         let number = |k: usize| words[k].parse::<usize>().unwrap_or(0);
         let (columns, rows, greatest) = (number(0), number(1), number(2));
         let octets = if greatest > 255 { 2 } else { 1 };
-        if rows == 0 || columns == 0 || rows.saturating_mul(columns) > CELLS_MAX || greatest == 0 || greatest > 65_535 {
+        if rows == 0 || columns == 0 || rows.saturating_mul(columns) as u64 > limits.points() || greatest == 0 || greatest > 65_535 {
             let found = format!("{columns} x {rows} up to {greatest}");
-            return Err(refuse("head", found, "1 to 67108864 cells up to 255 or 65535"));
+            let most = limits.points();
+            let expected = format!("1 to {most} cells (`ingest.limits.points_million`) up to 255 or 65535");
+            return Err(refuse("head", found, &expected));
         }
         let cells = content.get(at + 1..).unwrap_or(&[]);
         if cells.len() != rows * columns * octets {

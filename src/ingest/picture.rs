@@ -5,7 +5,7 @@ use std::path::Path;
 use ndarray::{Array2, Axis as Dimension};
 use nowblend_field::{Axis, Grid, Projection, ValidTime};
 
-use super::{Error, scale::Scale};
+use super::{Error, Limits, scale::Scale};
 
 /// When a frame holds, and where its cells lie.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,13 +127,18 @@ impl Place {
     }
 }
 
-/// Most cells of a picture: 8192 x 8192.
-pub(super) const CELLS_MAX: usize = 1 << 26;
-
 /// Whether a file of so many bytes can hold a picture of this shape: no packing in use makes 4000 cells of a byte, and some million cost nothing.
-pub(super) fn plausible([rows, columns]: [usize; 2], bytes: usize) -> bool {
+pub(super) fn plausible([rows, columns]: [usize; 2], bytes: usize, limits: Limits) -> bool {
     let cells = rows.saturating_mul(columns);
-    cells > 0 && cells <= CELLS_MAX && cells <= (4 << 20) + bytes.saturating_mul(4000)
+    cells > 0 && cells as u64 <= limits.points() && cells <= (4 << 20) + bytes.saturating_mul(4000)
+}
+
+/// What size was expected, in words.
+pub(super) fn expected_size(bytes: usize, limits: Limits) -> String {
+    format!(
+        "rows and columns, 1 to {} cells (`ingest.limits.points_million`) in {bytes} bytes",
+        limits.points()
+    )
 }
 
 /// Finite numbers that a text holds one after the other, at least one and nothing else.

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::{
+    config,
     made::{LatLon, Made, SMALL, message, product, radar, section_at as section, some_rain as rain},
     time,
 };
@@ -140,4 +141,22 @@ fn a_limit_is_named_by_its_key_and_can_be_raised() {
     fs::write(&path, packed.finish().unwrap()).unwrap();
     let wide = Limits { file_mb: 100, ..tight };
     assert!(words(wide).contains("`ingest.limits.gzip_growth`"), "{}", words(wide));
+}
+
+#[test]
+fn a_picture_with_more_cells_than_allowed_is_refused_with_the_key_that_allows_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("20240701120000.pgm");
+    // 1100 x 1000 cells; a million and 48576 are allowed.
+    let bytes = [b"P5\n1100 1000\n255\n".as_slice(), &[0; 1_100_000]].concat();
+    fs::write(&path, bytes).unwrap();
+    let limits = Limits {
+        points_million: 1,
+        ..Limits::default()
+    };
+    let message = Archive::open(&IngestConfig { limits, ..config(&path) }).unwrap_err().to_string();
+    assert!(
+        message.contains("20240701120000.pgm") && message.contains("1100 x 1000") && message.contains("ingest.limits.points_million"),
+        "{message}"
+    );
 }
