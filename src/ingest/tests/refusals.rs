@@ -99,7 +99,7 @@ fn a_limit_is_named_by_its_key_and_can_be_raised() {
     let open = |limits: Limits| {
         Archive::open(&IngestConfig {
             limits,
-            ..super::config(&path)
+            ..config(&path)
         })
     };
     let words = |limits: Limits| open(limits).unwrap_err().to_string();
