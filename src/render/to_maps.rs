@@ -111,10 +111,10 @@ impl Output for ToMaps {
             self.draw(lead, "rain", "Rain, blend of all components", rain.view(), &RAIN)?;
         }
         for threshold in self.config.thresholds_mm_h.clone() {
-            if let Some(plane) = lead.blend.exceedance.as_ref().and_then(|e| e.at(threshold)) {
+            if let Some(plane) = lead.blend.probability(threshold) {
                 let title = format!("Probability of rain at or above {threshold} mm/h");
                 let name = format!("probability_{}_mm_h", threshold.to_string().replace('.', "p"));
-                self.draw(lead, &name, &title, plane, &PROBABILITY)?;
+                self.draw(lead, &name, &title, plane.view(), &PROBABILITY)?;
             }
         }
         if self.config.components {

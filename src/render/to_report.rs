@@ -72,17 +72,17 @@ impl Output for ToReport<'_> {
         let observed = self.truth_at(lead.valid_time)?;
         let blend = lead.blend.mean();
         let components: Vec<(&str, Array2<f32>)> = lead.components.iter().filter_map(|c| Some((c.name, c.slice?.mean()?))).collect();
-        let probabilities = self
+        let probabilities: Vec<(f64, Array2<f32>)> = self
             .thresholds_mm_h
             .iter()
-            .filter_map(|t| Some((*t, lead.blend.exceedance.as_ref()?.at(*t)?)))
+            .filter_map(|t| Some((*t, lead.blend.probability(*t)?)))
             .collect();
         let view = LeadView {
             lead_time: lead.lead_time,
             observed: observed.as_ref().map(|field| field.view()),
             blend: blend.as_ref().map(|field| field.view()),
             components: components.iter().map(|(name, rain)| (*name, rain.view())).collect(),
-            probabilities,
+            probabilities: probabilities.iter().map(|(threshold, plane)| (*threshold, plane.view())).collect(),
             weights: lead.components.iter().map(|c| (c.name, c.weight)).collect(),
             findings: lead.findings.iter().map(|f| shown(f, &self.blend)).collect(),
         };

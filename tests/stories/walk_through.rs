@@ -118,6 +118,8 @@ fn a_researcher_with_netcdf() {
         assert!(scores.contains(component), "{component} is not scored");
     }
     assert!(folder.path().join("study/forecast.zarr/rainfall_rate_ensemble/zarr.json").is_file());
+    // Members have a probability, and so a map of it.
+    assert!(folder.path().join("study/probability_1_mm_h_060min.png").is_file());
 }
 
 #[test]

@@ -96,12 +96,7 @@ fn a_bitmap_defined_before_is_used_again() {
 fn a_limit_is_named_by_its_key_and_can_be_raised() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rain.grib2");
-    let open = |limits: Limits| {
-        Archive::open(&IngestConfig {
-            limits,
-            ..config(&path)
-        })
-    };
+    let open = |limits: Limits| Archive::open(&IngestConfig { limits, ..config(&path) });
     let words = |limits: Limits| open(limits).unwrap_err().to_string();
     let tight = Limits {
         file_mb: 1,
