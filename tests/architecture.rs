@@ -20,7 +20,7 @@ const LIBRARIES: [(&str, &[&str]); 12] = [
     ("zarrs", &["src/store"]),
     ("gif", &["src/ingest"]),
     ("netcdf_reader", &["src/ingest", "src/store"]),
-    ("netcdf_writer", &["src/store", "src/ingest/tests"]),
+    ("netcdf_writer", &["src/store", "src/ingest/tests", "src/ingest/given/tests"]),
     ("image", &["src/render"]),
     ("nowblend_physics", &["src"]),
     ("nowblend_ml", &["src"]),
