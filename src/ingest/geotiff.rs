@@ -88,7 +88,7 @@ impl Picture for GeoTiff {
         let definition = match given {
             Some(given) => given.to_owned(),
             None => crs::definition(self.file.geokeys()).map_err(|(field, found)| {
-                let expected = "a coordinate system known here\nhint: give its PROJ definition as `projection` under [ingest.provider]";
+                let expected = "a coordinate system known here, or `projection` under [ingest.provider]";
                 Error::content(&self.path, field, found, expected)
             })?,
         };
