@@ -173,13 +173,9 @@ const PROGRAM: &str = "nowblend: rain nowcasts that blend a shallow-water core a
 fn provenance(config: &Config, inputs: Vec<store::Input>, blend: &crate::blend::Blend) -> Provenance {
     let references = nowblend_field::Forecaster::references(blend);
     Provenance {
-        config_toml: config.to_toml(),
-        seed: config.forecast.seed,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: option_env!("NOWBLEND_COMMIT").map(str::to_owned),
         inputs,
         references: [PROGRAM].iter().chain(references).map(|r| (*r).to_owned()).collect(),
-        notices: Vec::new(),
+        ..Provenance::here(config.to_toml(), config.forecast.seed)
     }
 }
 

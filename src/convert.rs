@@ -111,14 +111,12 @@ pub fn run(config: &Config, path: &Path) -> Result<Converted, Error> {
             reason: notices.first().map_or_else(String::new, |n| n.message.clone()),
         });
     }
+    let resolved = toml::to_string(&Resolved { ingest: &config.ingest });
+    let resolved = resolved.expect("every configuration is made of keys, numbers and words");
     writer.finish(&Provenance {
-        config_toml: toml::to_string(&Resolved { ingest: &config.ingest }).expect("every configuration is made of keys, numbers and words"),
-        seed: Seed(0),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: option_env!("NOWBLEND_COMMIT").map(str::to_owned),
         inputs,
-        references: Vec::new(),
         notices: notices.clone(),
+        ..Provenance::here(resolved, Seed(0))
     })?;
     Ok(Converted { frames, notices })
 }

@@ -170,10 +170,7 @@ pub fn series(forecast: &StoredForecast, place: &Place, wet_mm_h: f64) -> Result
         latitude: place.latitude,
         grid: grid.to_string(),
     };
-    let (y, mut x) = grid.cell_at(place.longitude, place.latitude).map_err(|_| outside())?;
-    if grid.projection.is_geographic() {
-        x = (x + 0.5).rem_euclid(360.0 / grid.x.spacing) - 0.5;
-    }
+    let (y, x) = grid.cell_eastwards(place.longitude, place.latitude).map_err(|_| outside())?;
     let (ny, nx) = grid.shape();
     let inside = |at: f64, count: usize| (at >= -0.5 && at <= count as f64 - 0.5).then(|| (at.round() as usize).min(count - 1));
     let (row, column) = inside(y, ny).zip(inside(x, nx)).ok_or_else(outside)?;
@@ -189,13 +186,8 @@ pub fn series(forecast: &StoredForecast, place: &Place, wet_mm_h: f64) -> Result
     let best = Product::rainfall_rate().name;
     let rain = read(&best, 0)?;
     let members = layers(&Product::members().name)?;
-    let components = forecast
-        .products()
-        .iter()
-        .filter(|p| p.along == Along::Nothing && p.window_min.is_none())
-        .filter(|p| p.name.starts_with(&format!("{best}_")) && p.name != Product::flags().name)
-        .map(|p| read(&p.name, 0))
-        .collect::<Result<Vec<_>, _>>()?;
+    let components = forecast.components().map(|(_, product)| read(&product.name, 0));
+    let components = components.collect::<Result<Vec<_>, _>>()?;
     let probability = layers(&Product::probability().name)?;
     let time = |lead: &LeadTime| forecast.reference_time() + *lead;
     let leads: Vec<PointLead> = forecast

@@ -27,12 +27,7 @@ pub struct Accumulation {
 impl Accumulation {
     /// For rain on `grid` that moves with `motion`.
     pub fn new(motion: &Motion, grid: &Grid) -> Self {
-        let (mut rate_y, mut rate_x) = (motion.v.clone(), motion.u.clone());
-        for row in 0..grid.shape().0 {
-            let (dy, dx) = grid.spacing_m_in_row(row);
-            rate_y.row_mut(row).mapv_inplace(|v| v / dy as f32);
-            rate_x.row_mut(row).mapv_inplace(|u| u / dx as f32);
-        }
+        let (rate_y, rate_x) = motion.cells_per_second(grid);
         let fastest = rate_y.iter().zip(&rate_x).map(|(y, x)| y.hypot(*x)).fold(0.0, f32::max);
         Self { rate_y, rate_x, fastest }
     }

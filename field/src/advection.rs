@@ -53,13 +53,7 @@ impl SemiLagrangian {
     /// Trajectories that end at each cell of `grid`, to be followed back from lead time to lead time.
     pub fn trajectories(&self, motion: &Motion, grid: &Grid) -> Trajectories {
         let shape = grid.shape();
-        let mut rate_y = motion.v.as_standard_layout().into_owned();
-        let mut rate_x = motion.u.as_standard_layout().into_owned();
-        for row in 0..shape.0 {
-            let (dy, dx) = grid.spacing_m_in_row(row);
-            rate_y.row_mut(row).mapv_inplace(|v| v / dy as f32);
-            rate_x.row_mut(row).mapv_inplace(|u| u / dx as f32);
-        }
+        let (rate_y, rate_x) = motion.cells_per_second(grid);
         let displacement = Displacement {
             dy: Array2::zeros(shape),
             dx: Array2::zeros(shape),

@@ -166,6 +166,19 @@ impl Grid {
         Ok((self.y.index(y), self.x.index(x)))
     }
 
+    /// As [`Grid::cell_at`], however the longitude is written: on a geographic grid the column counts eastwards from half a cell west of the first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Projection`] where the place has no position on the map.
+    pub fn cell_eastwards(&self, longitude: f64, latitude: f64) -> Result<(f64, f64), Error> {
+        let (row, column) = self.cell_at(longitude, latitude)?;
+        if self.projection.is_geographic() {
+            return Ok((row, (column + 0.5).rem_euclid(360.0 / self.x.spacing) - 0.5));
+        }
+        Ok((row, column))
+    }
+
     /// The part inside the given rows and columns.
     ///
     /// # Errors

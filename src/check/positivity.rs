@@ -1,6 +1,6 @@
 //! Rain is a finite number that is not negative, a probability lies between 0 and 1 and falls with the threshold.
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Array3, Axis};
 use nowblend_field::{Exceedance, Notice, NoticeKind, Slice};
 
 use super::{Check, CheckConfig, Evidence, Finding, Threshold, finding::Measure};
@@ -177,14 +177,14 @@ pub fn correct(config: &CheckConfig, component: &str, slice: Slice) -> Corrected
 
 /// Cells `[y, x]` in which two slices of one shape differ.
 fn changed(before: &Slice, after: &Slice) -> Array2<bool> {
-    let probability = |slice: &Slice| slice.exceedance.as_ref().map(|e| e.probability.clone());
-    let fields = [(before.rain.clone(), after.rain.clone()), (probability(before), probability(after))];
-    let planes = fields
-        .iter()
-        .find_map(|(b, _)| b.as_ref())
-        .map_or((0, 0), |b| (b.dim().1, b.dim().2));
+    fn fields(slice: &Slice) -> [Option<&Array3<f32>>; 2] {
+        [slice.rain.as_ref(), slice.exceedance.as_ref().map(|e| &e.probability)]
+    }
+    let pairs = fields(before).into_iter().zip(fields(after)).filter_map(|(b, a)| b.zip(a));
+    let pairs: Vec<(&Array3<f32>, &Array3<f32>)> = pairs.collect();
+    let planes = pairs.first().map_or((0, 0), |(b, _)| (b.dim().1, b.dim().2));
     let mut limited = Array2::from_elem(planes, false);
-    for (before, after) in fields.iter().filter_map(|(b, a)| Some((b.as_ref()?, a.as_ref()?))) {
+    for (before, after) in pairs {
         for (before, after) in before.outer_iter().zip(after.outer_iter()) {
             for ((cell, b), a) in limited.iter_mut().zip(before).zip(after) {
                 *cell |= b.to_bits() != a.to_bits() && !(b.is_nan() && a.is_nan());
@@ -221,7 +221,7 @@ fn put_in_order(exceedance: &mut Exceedance) {
 mod tests {
     use std::sync::Arc;
 
-    use ndarray::{Array3, array};
+    use ndarray::array;
     use nowblend_field::LeadTime;
 
     use super::*;

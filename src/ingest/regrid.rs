@@ -144,14 +144,10 @@ impl<'a> Source<'a> {
     /// The cells around a place; `None` where it lies outside.
     fn corners(&self, (longitude, latitude): (f64, f64)) -> Result<Option<Corners>, FieldError> {
         let grid = self.grid;
-        let (row, mut column) = grid.cell_at(longitude, latitude)?;
+        let (row, mut column) = grid.cell_eastwards(longitude, latitude)?;
         let (rows, columns) = grid.shape();
-        if grid.projection.is_geographic() {
-            // Longitudes from half a cell west of the first column on.
-            column = (column + 0.5).rem_euclid(360.0 / grid.x.spacing) - 0.5;
-            if self.around {
-                column = column.rem_euclid(columns as f64);
-            }
+        if self.around {
+            column = column.rem_euclid(columns as f64);
         }
         let inside = |at: f64, count: usize| at >= -0.5 && at <= count as f64 - 0.5;
         if !inside(row, rows) || !(inside(column, columns) || self.around) {

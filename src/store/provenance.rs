@@ -34,6 +34,19 @@ pub struct Provenance {
 }
 
 impl Provenance {
+    /// What this program makes under a configuration and a seed, still without inputs, references and notices.
+    pub fn here(config_toml: String, seed: Seed) -> Self {
+        Self {
+            config_toml,
+            seed,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: option_env!("NOWBLEND_COMMIT").map(str::to_owned),
+            inputs: Vec::new(),
+            references: Vec::new(),
+            notices: Vec::new(),
+        }
+    }
+
     /// The program in one line: `nowblend 0.1.0 (1a2b3c4)`.
     pub fn program(&self) -> String {
         match &self.commit {

@@ -11,7 +11,7 @@ use netcdf_reader::{NcFile, NcMetadataMode, NcOpenOptions, NcReadable, NcSliceIn
 use nowblend_field::{Axis, Grid, LeadTime, Notice, Projection, ReferenceTime, Seed, ValidTime};
 
 use super::{
-    Along, Error, Provenance,
+    Along, Error, Product, Provenance,
     cf::{threshold_of, time_of},
 };
 
@@ -191,6 +191,15 @@ impl StoredForecast {
     /// Thresholds of the probabilities of amounts, mm, ascending; none where there are no such probabilities.
     pub fn thresholds_mm(&self) -> &[f64] {
         &self.thresholds_mm
+    }
+
+    /// The components whose rain is stored beside the best one, with their products.
+    pub fn components(&self) -> impl Iterator<Item = (&str, &StoredProduct)> {
+        self.products.iter().filter_map(|product| {
+            let rest = product.name.strip_prefix("rainfall_rate_")?;
+            let plain = product.along == Along::Nothing && product.window_min.is_none() && product.name != Product::flags().name;
+            plain.then_some((rest, product))
+        })
     }
 
     /// The product of a name.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     ingest::Archive,
-    store::{Along, Product, StoredForecast},
+    store::{Product, StoredForecast},
 };
 
 /// Name of the best rain of a stored forecast in tables.
@@ -61,16 +61,11 @@ pub fn stored(forecast: &StoredForecast, event: &str, archive: &Archive, config:
 /// Components whose rain is stored, with the names of the products.
 fn rain_products(forecast: &StoredForecast) -> Vec<(String, String)> {
     let best = Product::rainfall_rate().name;
-    let plain = forecast
-        .products()
-        .iter()
-        .filter(|p| p.along == Along::Nothing && p.name != Product::flags().name);
-    let names = plain.filter_map(|product| {
-        let rest = product.name.strip_prefix(&best)?;
-        let component = if rest.is_empty() { BEST } else { rest.strip_prefix('_')? };
-        Some((component.to_owned(), product.name.clone()))
-    });
-    names.collect()
+    let best = forecast.product(&best).ok().map(|p| (BEST.to_owned(), p.name.clone()));
+    let others = forecast
+        .components()
+        .map(|(component, product)| (component.to_owned(), product.name.clone()));
+    best.into_iter().chain(others).collect()
 }
 
 /// The probabilities of those thresholds that are judged.

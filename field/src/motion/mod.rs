@@ -9,7 +9,7 @@ use std::sync::Once;
 
 use ndarray::Array2;
 
-use crate::{Error, Sequence};
+use crate::{Error, Grid, Sequence};
 
 pub use lucas_kanade::LucasKanade;
 
@@ -29,6 +29,20 @@ impl Motion {
             u: Array2::zeros(shape),
             v: Array2::zeros(shape),
         }
+    }
+}
+
+impl Motion {
+    /// Towards the north and the east in cells of `grid` per second, each `[y, x]`.
+    pub fn cells_per_second(&self, grid: &Grid) -> (Array2<f32>, Array2<f32>) {
+        let mut rate_y = self.v.as_standard_layout().into_owned();
+        let mut rate_x = self.u.as_standard_layout().into_owned();
+        for row in 0..grid.shape().0 {
+            let (dy, dx) = grid.spacing_m_in_row(row);
+            rate_y.row_mut(row).mapv_inplace(|v| v / dy as f32);
+            rate_x.row_mut(row).mapv_inplace(|u| u / dx as f32);
+        }
+        (rate_y, rate_x)
     }
 }
 

@@ -76,10 +76,6 @@ impl Place {
 /// Row and column of the source at a place of the target.
 fn cell(source: &Grid, target: &Grid, y: f64, x: f64) -> Result<(f32, f32), FieldError> {
     let (longitude, latitude) = target.lon_lat(y, x)?;
-    let (row, mut column) = source.cell_at(longitude, latitude)?;
-    if source.projection.is_geographic() {
-        // Longitudes from half a cell west of the first column on.
-        column = (column + 0.5).rem_euclid(360.0 / source.x.spacing) - 0.5;
-    }
+    let (row, column) = source.cell_eastwards(longitude, latitude)?;
     Ok((row as f32, column as f32))
 }
