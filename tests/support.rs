@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use ndarray::Array2;
 use nowblend::store::{Header, Product, Provenance, Writer};
-use nowblend_field::{Grid, LeadTime, Seed};
+use nowblend_field::{Grid, LeadTime, Seed, storms::Scene};
 
 /// The folder of real data: `NOWBLEND_DATA`, or `../shared/data` beside the project. Says in one line why a test is skipped where neither is there.
 pub fn data(test: &str) -> Option<PathBuf> {
@@ -60,6 +60,16 @@ pub fn write_frame(folder: &Path, grid: &Grid, minutes: i64, rain: &Array2<f32>)
     writer.push(lead_time, "rainfall_rate", 0, rain.view()).unwrap();
     writer.finish().unwrap();
     path
+}
+
+/// Writes frames of storms, five minutes apart from [`start`], into the folder `radar`.
+pub fn write_storms(folder: &Path, grid: &Grid, seed: u64, frames: usize) {
+    let radar = folder.join("radar");
+    std::fs::create_dir(&radar).unwrap();
+    let scene = Scene::random(grid, Seed(seed)).sequence(start(), LeadTime::from_minutes(5), frames);
+    for k in 0..frames {
+        write_frame(&radar, grid, 5 * k as i64, &scene.frame(k).to_owned());
+    }
 }
 
 /// What the program said.

@@ -91,6 +91,11 @@ impl Slice {
         self.rain.as_ref().map_or(0, |r| r.len_of(Axis(0)))
     }
 
+    /// Whether [`Slice::probability`] has something to say of a threshold, mm h⁻¹.
+    pub fn tells_probability(&self, threshold_mm_h: f64) -> bool {
+        self.members() > 1 || self.exceedance.as_ref().is_some_and(|e| e.at(threshold_mm_h).is_some())
+    }
+
     /// Probability `[y, x]` that rain is at or above a threshold, mm h⁻¹: the one given, or else the share of members, where there are
     /// several; NaN where a member is missing.
     pub fn probability(&self, threshold_mm_h: f64) -> Option<Array2<f32>> {

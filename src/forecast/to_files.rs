@@ -1,6 +1,7 @@
 //! A forecast on its way into files: the blend and its members, each component, probabilities, amounts, diagnostics, in every format asked for.
 
 use std::{
+    cell::OnceCell,
     collections::BTreeSet,
     path::{Path, PathBuf},
 };
@@ -31,8 +32,8 @@ pub struct ToFiles {
     notices: Vec<Notice>,
 }
 
-/// A field that is kept: its product, number of the member or threshold, and values.
-type Kept<'a> = (Product, usize, std::borrow::Cow<'a, Array2<f32>>);
+/// What is done with a field that is kept: its product, the number of its member or threshold, and its values, made when they are asked for.
+type Visit<'a> = dyn FnMut(Product, usize, &dyn Fn() -> Array2<f32>) -> Result<(), Error> + 'a;
 
 impl ToFiles {
     /// Files in `folder`; an unwritable place and a grid that a format cannot hold are found here, before anything is computed.
@@ -121,15 +122,11 @@ impl ToFiles {
     /// The products of the first lead time are those of the files.
     fn open(&mut self, lead: &Lead<'_>) -> Result<(), Error> {
         self.head.members = lead.blend.members();
-        let (known, unknown): (Vec<f64>, Vec<f64>) = self
-            .head
-            .thresholds_mm_h
-            .iter()
-            .partition(|t| lead.blend.probability(**t).is_some());
+        let (known, unknown): (Vec<f64>, Vec<f64>) = self.head.thresholds_mm_h.iter().partition(|t| lead.blend.tells_probability(**t));
         self.head.thresholds_mm_h = known;
         self.notices.extend(unknown.into_iter().map(no_probability));
         let mut products: Vec<Product> = Vec::new();
-        self.each(lead, &mut |(product, ..)| {
+        self.each(lead, &mut |product, _, _| {
             if !products.contains(&product) {
                 products.push(product);
             }
@@ -159,35 +156,36 @@ impl ToFiles {
     }
 
     /// Every field of a lead time that is kept, but amounts.
-    fn each(&self, lead: &Lead<'_>, visit: &mut dyn FnMut(Kept<'_>) -> Result<(), Error>) -> Result<(), Error> {
-        use std::borrow::Cow;
+    fn each(&self, lead: &Lead<'_>, visit: &mut Visit<'_>) -> Result<(), Error> {
         let blend = lead.blend;
-        if let (Some(rain), Some(members)) = (blend.mean(), &blend.rain) {
-            visit((Product::flags(), 0, Cow::Owned(flags(rain.view(), lead.limited))))?;
+        if let Some(members) = blend.rain.as_ref().filter(|_| blend.members() > 0) {
+            let kept = OnceCell::new();
+            let mean = || kept.get_or_init(|| blend.mean().expect("there is a member"));
+            visit(Product::flags(), 0, &|| flags(mean().view(), lead.limited))?;
             if blend.members() > 1 {
-                visit((Product::ensemble_mean(), 0, Cow::Owned(rain)))?;
+                visit(Product::ensemble_mean(), 0, &|| mean().clone())?;
                 for (number, member) in members.outer_iter().enumerate() {
-                    visit((Product::members(), number, Cow::Owned(member.to_owned())))?;
+                    visit(Product::members(), number, &|| member.to_owned())?;
                 }
             } else {
-                visit((Product::rainfall_rate(), 0, Cow::Owned(rain)))?;
+                visit(Product::rainfall_rate(), 0, &|| mean().clone())?;
             }
         }
         for (number, threshold) in self.head.thresholds_mm_h.iter().enumerate() {
-            if let Some(plane) = blend.probability(*threshold) {
-                visit((Product::probability(), number, Cow::Owned(plane)))?;
+            if blend.tells_probability(*threshold) {
+                let probability = || blend.probability(*threshold).expect("it was asked whether it is told");
+                visit(Product::probability(), number, &probability)?;
             }
         }
         for component in &lead.components {
             let Some(slice) = component.slice else { continue };
-            if self.keep_components
-                && let Some(rain) = slice.mean()
-            {
-                visit((Product::rainfall_rate_of(component.name), 0, Cow::Owned(rain)))?;
+            if self.keep_components && slice.members() > 0 {
+                let product = Product::rainfall_rate_of(component.name);
+                visit(product, 0, &|| slice.mean().expect("there is a member"))?;
             }
             if self.keep_diagnostics {
                 for (name, field) in &slice.diagnostics {
-                    visit((Product::diagnostic(name), 0, Cow::Borrowed(field)))?;
+                    visit(Product::diagnostic(name), 0, &|| field.clone())?;
                 }
             }
         }
@@ -234,11 +232,12 @@ impl Output for ToFiles {
         }
         let mut targets = std::mem::take(&mut self.targets);
         let mut unannounced = Vec::new();
-        self.each(lead, &mut |(product, number, field)| {
+        self.each(lead, &mut |product, number, field| {
             if !self.announced.contains(&product.name) {
                 unannounced.push(product.name);
                 return Ok(());
             }
+            let field = field();
             for target in &mut targets {
                 target.take(lead.lead_time, &product, number, field.view())?;
             }

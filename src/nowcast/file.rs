@@ -1,8 +1,11 @@
 //! A forecast that another program made, on equal terms with our own: brought to the grid and the lead times of the blend.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use ndarray::{Array2, Array3, Axis, Zip};
+use ndarray::{Array2, Array3, Zip};
 use nowblend_field::{Analysis, Error, Exceedance, Forecaster, LeadTime, Notice, NoticeKind, ReferenceTime, Run, Seed, Slice, ValidTime};
 
 use crate::ingest::{self, Given, GivenConfig, Place};
@@ -89,7 +92,7 @@ impl Forecaster for File {
             reference_time,
             shape: analysis.grid().shape(),
             lead_times: lead_times.iter(),
-            kept: None,
+            kept: BTreeMap::new(),
             notices,
         };
         run.look_ahead(lead_times)?;
@@ -104,13 +107,12 @@ struct FileRun<'a> {
     reference_time: ReferenceTime,
     shape: (usize, usize),
     lead_times: std::slice::Iter<'a, LeadTime>,
-    /// Fields of the valid time read last, and its number: two lead times between the same valid times share them.
-    kept: Option<(usize, Fields)>,
+    /// Fields of the valid times around the last lead time, by their numbers: the next one may lie between the same.
+    kept: BTreeMap<usize, Fields>,
     notices: Vec<Notice>,
 }
 
 /// All that a file says of one valid time, on the grid of the forecast.
-#[derive(Clone)]
 struct Fields {
     rain: Option<Array3<f32>>,
     probability: Option<Array3<f32>>,
@@ -127,15 +129,24 @@ impl FileRun<'_> {
         let wanted = lead_times
             .iter()
             .filter_map(|l| around(&self.given.valid_times, self.reference_time + *l));
-        let wanted: std::collections::BTreeSet<usize> = wanted.flat_map(|(first, second, _)| [first, second]).collect();
+        let wanted: BTreeSet<usize> = wanted.flat_map(|(first, second, _)| [first, second]).collect();
         // The first comes last, to be at hand when the run begins.
-        wanted.into_iter().rev().try_for_each(|time| self.fields(time).map(drop))
+        wanted.into_iter().rev().try_for_each(|time| self.keep(time, time))
     }
 
-    fn fields(&mut self, time: usize) -> Result<Fields, Error> {
-        if let Some((_, fields)) = self.kept.as_ref().filter(|(kept, _)| *kept == time) {
-            return Ok(fields.clone());
+    /// Keeps the fields of two valid times and no others.
+    fn keep(&mut self, before: usize, after: usize) -> Result<(), Error> {
+        self.kept.retain(|time, _| *time == before || *time == after);
+        for time in [before, after] {
+            if !self.kept.contains_key(&time) {
+                let fields = self.read(time)?;
+                self.kept.insert(time, fields);
+            }
         }
+        Ok(())
+    }
+
+    fn read(&self, time: usize) -> Result<Fields, Error> {
         let given = &self.given;
         let bring = |field: Array2<f32>| match &self.place {
             Some(place) => place.bring(&field),
@@ -148,15 +159,13 @@ impl FileRun<'_> {
             }
             Ok::<_, ingest::Error>((count > 0).then_some(all))
         };
-        let read = || {
+        let read = || -> Result<Fields, ingest::Error> {
             Ok(Fields {
                 rain: stack(given.members, &|k| given.rain(time, k))?,
                 probability: stack(given.thresholds_mm_h.len(), &|k| given.probability(time, k))?,
             })
         };
-        let fields: Fields = read().map_err(|e| self.forecaster.refuse(e))?;
-        self.kept = Some((time, fields.clone()));
-        Ok(fields)
+        read().map_err(|e| self.forecaster.refuse(e))
     }
 }
 
@@ -189,16 +198,12 @@ impl Run for FileRun<'_> {
                     probability: nothing(self.given.thresholds_mm_h.len()),
                 }
             }
-            Some((before, after, _)) if before == after => self.fields(before)?,
             Some((before, after, share)) => {
-                let first = self.fields(before)?;
-                // Read anew for each lead time in between: two fields at most are held.
-                let kept = self.kept.take();
-                let second = self.fields(after)?;
-                self.kept = kept;
+                self.keep(before, after)?;
+                let (first, second) = (&self.kept[&before], &self.kept[&after]);
                 Fields {
-                    rain: mean(first.rain, second.rain.as_ref(), share),
-                    probability: mean(first.probability, second.probability.as_ref(), share),
+                    rain: mean(first.rain.as_ref(), second.rain.as_ref(), share),
+                    probability: mean(first.probability.as_ref(), second.probability.as_ref(), share),
                 }
             }
         };
@@ -210,7 +215,7 @@ impl Run for FileRun<'_> {
                 thresholds_mm_h,
                 probability,
             }),
-            diagnostics: std::collections::BTreeMap::new(),
+            diagnostics: BTreeMap::new(),
         }))
     }
 
@@ -219,10 +224,12 @@ impl Run for FileRun<'_> {
     }
 }
 
-fn mean(first: Option<Array3<f32>>, second: Option<&Array3<f32>>, share: f32) -> Option<Array3<f32>> {
-    let mut mean = first?;
-    Zip::from(&mut mean).and(second?).par_for_each(|a, b| *a += share * (b - *a));
-    debug_assert!(mean.len_of(Axis(0)) > 0);
+/// From one valid time to the next, linear.
+fn mean(first: Option<&Array3<f32>>, second: Option<&Array3<f32>>, share: f32) -> Option<Array3<f32>> {
+    let mut mean = first?.clone();
+    if share > 0.0 {
+        Zip::from(&mut mean).and(second?).par_for_each(|a, b| *a += share * (b - *a));
+    }
     Some(mean)
 }
 

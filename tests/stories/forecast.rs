@@ -1,19 +1,13 @@
 //! A forecaster on duty turns a folder of radar files into a forecast, again and again, and gets the same one each time.
 
-use nowblend_field::{Grid, LeadTime, Seed, storms::Scene};
+use nowblend_field::Grid;
 
-use crate::support::{data, nowblend, start, write_frame};
+use crate::support::{data, nowblend, write_storms};
 
 #[test]
 fn the_same_seed_gives_the_same_arrays_with_one_thread_and_two() {
     let folder = tempfile::tempdir().unwrap();
-    let radar = folder.path().join("radar");
-    std::fs::create_dir(&radar).unwrap();
-    let grid = Grid::plane(90, 110, 1000.0);
-    let scene = Scene::random(&grid, Seed(3)).sequence(start(), LeadTime::from_minutes(5), 4);
-    for k in 0..4 {
-        write_frame(&radar, &grid, 5 * k as i64, &scene.frame(k).to_owned());
-    }
+    write_storms(folder.path(), &Grid::plane(90, 110, 1000.0), 3, 4);
     for threads in ["1", "2"] {
         let said = nowblend(
             folder.path(),
@@ -28,13 +22,7 @@ fn the_same_seed_gives_the_same_arrays_with_one_thread_and_two() {
 #[test]
 fn a_stored_forecast_is_read_back_with_its_origin_and_scored() {
     let folder = tempfile::tempdir().unwrap();
-    let radar = folder.path().join("radar");
-    std::fs::create_dir(&radar).unwrap();
-    let grid = Grid::plane(200, 210, 1000.0);
-    let scene = Scene::random(&grid, Seed(4)).sequence(start(), LeadTime::from_minutes(5), 10);
-    for k in 0..10 {
-        write_frame(&radar, &grid, 5 * k as i64, &scene.frame(k).to_owned());
-    }
+    write_storms(folder.path(), &Grid::plane(200, 210, 1000.0), 4, 10);
     let at = "2020-07-01T12:15";
     let said = nowblend(folder.path(), &["forecast", "radar", "--output", "out", "--reference-time", at]);
     assert!(said.ok(), "{}", said.err);

@@ -5,9 +5,9 @@ use std::path::Path;
 use ndarray::Array4;
 use ndarray_npy::WriteNpyExt;
 use nowblend::store;
-use nowblend_field::{Axis, Grid, LeadTime, Projection, Seed, storms::Scene};
+use nowblend_field::{Axis, Grid, LeadTime, Projection};
 
-use crate::support::{files, nowblend, start, write_frame};
+use crate::support::{files, nowblend, write_frame, write_storms};
 
 /// A grid of a Lambert map, which every format can hold.
 fn grid() -> Grid {
@@ -20,18 +20,9 @@ fn grid() -> Grid {
     Grid::new(axis(-4e4, 90), axis(-5e4, 110), map).unwrap()
 }
 
-fn radar(folder: &Path) {
-    let radar = folder.join("radar");
-    std::fs::create_dir(&radar).unwrap();
-    let grid = grid();
-    let scene = Scene::random(&grid, Seed(3)).sequence(start(), LeadTime::from_minutes(5), 4);
-    for k in 0..4 {
-        write_frame(&radar, &grid, 5 * k as i64, &scene.frame(k).to_owned());
-    }
-}
-
-/// Extrapolation and three members of another program, made at 12:10 for 12:15 to 13:15, an hour apart.
+/// Radar frames, and a configuration of extrapolation and three members of another program, made at 12:10 for 12:15 to 13:15, an hour apart.
 fn with_members(folder: &Path) {
+    write_storms(folder, &grid(), 3, 4);
     let members = Array4::from_shape_fn((3, 2, 90, 110), |(member, lead, y, x)| {
         let near = (y as f32 - 45.0).hypot(x as f32 - 55.0) < 20.0 + 10.0 * lead as f32;
         if near { 2.0 * (member + 1) as f32 } else { 0.0 }
@@ -57,7 +48,6 @@ fn with_members(folder: &Path) {
 #[test]
 fn another_programs_ensemble_takes_part_and_every_format_is_there_whole() {
     let folder = tempfile::tempdir().unwrap();
-    radar(folder.path());
     with_members(folder.path());
     let said = nowblend(folder.path(), &["forecast", "radar", "--config", "run.toml", "--output", "out"]);
     assert!(said.ok(), "{}", said.err);
@@ -113,7 +103,6 @@ fn another_programs_ensemble_takes_part_and_every_format_is_there_whole() {
 #[test]
 fn a_run_again_leaves_the_same_bytes_in_every_format() {
     let folder = tempfile::tempdir().unwrap();
-    radar(folder.path());
     with_members(folder.path());
     let run = |threads: &str| {
         let said = nowblend(
@@ -160,7 +149,6 @@ fn a_map_that_a_format_cannot_hold_is_refused_before_anything_is_computed() {
 #[test]
 fn somebody_asks_when_rain_begins_at_three_places() {
     let folder = tempfile::tempdir().unwrap();
-    radar(folder.path());
     with_members(folder.path());
     let said = nowblend(folder.path(), &["forecast", "radar", "--config", "run.toml", "--output", "out"]);
     assert!(said.ok(), "{}", said.err);

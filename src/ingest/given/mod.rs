@@ -69,7 +69,12 @@ impl Given {
     ///
     /// [`Error::Read`], and [`Error::Content`] where rain, times or coordinates are missing or have no meaning.
     pub fn open(path: &Path, config: &GivenConfig) -> Result<Self, Error> {
-        let read = bytes::read(path, true, Limits::default())?;
+        Self::look(path, config, true)
+    }
+
+    /// Opens a file; its checksum stays empty unless it is asked for.
+    fn look(path: &Path, config: &GivenConfig, checksum: bool) -> Result<Self, Error> {
+        let read = bytes::read(path, checksum, Limits::default())?;
         let (head, fields): (Head, Box<dyn Fields>) = if npy::is_npy(&read.content) {
             let (head, file) = npy::open(path, &read.content, config)?;
             (head, Box::new(file))
@@ -130,7 +135,7 @@ impl Given {
         let made: Vec<(PathBuf, Result<ReferenceTime, Error>)> = files
             .into_par_iter()
             .map(|path| {
-                let time = Self::open(&path, config).map(|given| given.reference_time);
+                let time = Self::look(&path, config, false).map(|given| given.reference_time);
                 (path, time)
             })
             .collect();

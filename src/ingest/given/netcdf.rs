@@ -6,14 +6,14 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use ndarray::{Array2, Axis as Dimension, Ix2};
-use netcdf_reader::{NcFile, NcSliceInfo, NcSliceInfoElem, NcVariable};
-use nowblend_field::{Axis, Grid, Projection, ReferenceTime, ValidTime};
+use ndarray::{Array2, Ix2};
+use netcdf_reader::{NcFile, NcSliceInfoElem, NcVariable};
+use nowblend_field::{ReferenceTime, ValidTime};
 
 use super::{Fields, GivenConfig, Head};
 use crate::ingest::{
     Error, Limits,
-    netcdf::{COORDINATE_MAX, Conversion, RAIN_NAMES, STANDARD_NAMES, Shared, axis, definition, is_degrees, open_bytes, text, times},
+    netcdf::{COORDINATE_MAX, Conversion, Coordinates, Placed, RAIN_NAMES, STANDARD_NAMES, Shared, open_bytes, text, times, whole},
 };
 
 /// Common names of the dimension along members.
@@ -47,9 +47,7 @@ pub(super) struct File {
     conversion: Conversion,
     /// What a probability is divided by: 100 where it is in percent.
     whole: f64,
-    shape: (usize, usize),
-    y_falls: bool,
-    x_falls: bool,
+    placed: Placed,
 }
 
 /// A variable and what its dimensions before y and x mean.
@@ -74,8 +72,11 @@ pub(super) fn open(path: &Path, bytes: Vec<u8>, config: &GivenConfig) -> Result<
     let (rain, probability) = reader.variables(&config.variable)?;
     let first = rain.as_ref().or(probability.as_ref()).expect("one of them was found");
     let (y_name, x_name) = reader.plane(first)?;
-    let grid = reader.grid(first, &y_name, &x_name)?;
-    let shape = grid.0.shape();
+    let placed = reader.coordinates().grid(first, &y_name, &x_name)?;
+    let shape = placed.grid.shape();
+    if placed.grid.cells() > CELLS_MAX {
+        return Err(reader.content(first, format!("{} cells", placed.grid.cells()), format!("at most {CELLS_MAX}")));
+    }
     let (rain, probability) = (
         rain.map(|n| reader.layout(n)).transpose()?,
         probability.map(|n| reader.layout(n)).transpose()?,
@@ -117,7 +118,7 @@ pub(super) fn open(path: &Path, bytes: Vec<u8>, config: &GivenConfig) -> Result<
         reference_time,
         valid_times,
         shape,
-        grid: Some(grid.0),
+        grid: Some(placed.grid.clone()),
         members,
         thresholds_mm_h,
     };
@@ -131,9 +132,7 @@ pub(super) fn open(path: &Path, bytes: Vec<u8>, config: &GivenConfig) -> Result<
         rain,
         probability,
         conversion,
-        shape,
-        y_falls: grid.1,
-        x_falls: grid.2,
+        placed,
         file,
     };
     Ok((head, opened))
@@ -145,6 +144,13 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    fn coordinates(&self) -> Coordinates<'_> {
+        Coordinates {
+            path: self.path,
+            file: self.file,
+        }
+    }
+
     fn content(&self, field: &str, found: String, expected: String) -> Error {
         Error::Content {
             path: self.path.to_owned(),
@@ -267,50 +273,6 @@ impl Reader<'_> {
         }
     }
 
-    /// Values of a coordinate, counted before they are read.
-    fn values(&self, name: &str) -> Result<Vec<f64>, Error> {
-        let shape = self.variable(name)?.shape();
-        if shape.len() > 1 || shape.iter().any(|n| *n > 1 << 20) {
-            return Err(self.content(name, format!("shape {shape:?}"), "one dimension of at most 1048576".into()));
-        }
-        let read = self.file.read_variable_unpacked_masked(name);
-        let read = read.map_err(|e| self.content(name, e.to_string(), "a coordinate that can be read".into()))?;
-        Ok(read.iter().copied().collect())
-    }
-
-    /// The grid, and whether rows and columns fall.
-    fn grid(&self, name: &str, y_name: &str, x_name: &str) -> Result<(Grid, bool, bool), Error> {
-        let even = |name: &str| -> Result<(Axis, bool), Error> {
-            let (mut axis, falls) = axis(&self.values(name)?)
-                .ok_or_else(|| self.content(name, "uneven or too few values".into(), "evenly spaced coordinates".into()))?;
-            if text(self.file, name, "units").is_some_and(|u| u == "km") {
-                axis.first *= 1000.0;
-                axis.spacing *= 1000.0;
-            }
-            Ok((axis, falls))
-        };
-        let ((y, y_falls), (mut x, x_falls)) = (even(y_name)?, even(x_name)?);
-        let field = |source| Error::Field {
-            path: self.path.to_owned(),
-            source,
-        };
-        let projection = if is_degrees(self.file, y_name, "north") && is_degrees(self.file, x_name, "east") {
-            x.first = (x.first + 180.0).rem_euclid(360.0) - 180.0;
-            Projection::lon_lat()
-        } else {
-            let mapping = text(self.file, name, "grid_mapping").unwrap_or_else(|| "crs".into());
-            let found = definition(self.file, &mapping);
-            let found =
-                found.ok_or_else(|| self.content(&mapping, "no map projection".into(), "a grid mapping of CF or with `proj4`".into()))?;
-            Projection::parse(&found).map_err(field)?
-        };
-        let grid = Grid::new(y, x, projection).map_err(field)?;
-        if grid.cells() > CELLS_MAX {
-            return Err(self.content(name, format!("{} cells", grid.cells()), format!("at most {CELLS_MAX}")));
-        }
-        Ok((grid, y_falls, x_falls))
-    }
-
     /// When the forecast was made and when its fields hold.
     fn times(&self, layout: &Layout, config: &GivenConfig) -> Result<(ReferenceTime, Vec<ValidTime>), Error> {
         let variables = self
@@ -319,7 +281,7 @@ impl Reader<'_> {
             .map_err(|e| self.content("variables", e.to_string(), "variables".into()))?;
         let moments = |name: &str| -> Option<Vec<ValidTime>> {
             let units = text(self.file, name, "units")?;
-            times(&self.values(name).ok()?, Some(&units))
+            times(&self.coordinates().values(name).ok()?, Some(&units))
         };
         let reference = variables
             .iter()
@@ -354,7 +316,7 @@ impl Reader<'_> {
             let known = standard || dimension.as_deref() == Some(*name);
             let unit_s = seconds_of(&text(self.file, name, "units")?)?;
             known
-                .then(|| self.values(name).ok())
+                .then(|| self.coordinates().values(name).ok())
                 .flatten()
                 .map(|v| v.iter().map(|p| p * unit_s).collect::<Vec<f64>>())
         });
@@ -390,7 +352,7 @@ impl Reader<'_> {
         };
         let units = text(self.file, &name, "units");
         match Conversion::of(units.as_deref(), None) {
-            Ok(Conversion::Factor(factor)) => Ok(self.values(&name)?.iter().map(|t| t * factor).collect()),
+            Ok(Conversion::Factor(factor)) => Ok(self.coordinates().values(&name)?.iter().map(|t| t * factor).collect()),
             _ => Err(self.content(&name, units.unwrap_or_else(|| "no units".into()), expected())),
         }
     }
@@ -408,39 +370,27 @@ fn seconds_of(units: &str) -> Option<f64> {
 }
 
 impl File {
-    fn read(&self, layout: &Layout, time: usize, layer: usize) -> Result<Array2<f64>, Error> {
+    /// A field as it lies in the file, each number made into what is wanted of it, turned to the south and west.
+    fn read(&self, layout: &Layout, time: usize, layer: usize, of: impl Fn(f64) -> f32) -> Result<Array2<f32>, Error> {
         let told = |reason: String| Error::Read {
             path: self.path.clone(),
             reason: format!("{} at time {time}: {reason}", layout.name),
         };
-        let whole = |count: usize| NcSliceInfoElem::Slice {
-            start: 0,
-            end: count as u64,
-            step: 1,
-        };
-        let mut selections: Vec<NcSliceInfoElem> = layout
-            .roles
-            .iter()
-            .map(|role| match role {
-                Role::Time => NcSliceInfoElem::Index(time as u64),
-                Role::Member | Role::Threshold => NcSliceInfoElem::Index(layer as u64),
-                Role::Single => NcSliceInfoElem::Index(0),
-            })
-            .collect();
-        selections.extend([whole(self.shape.0), whole(self.shape.1)]);
-        let raw = self
-            .file
-            .read_variable_slice_unpacked_masked(&layout.name, &NcSliceInfo { selections });
+        let shape = self.placed.grid.shape();
+        let mut selection = whole(&[shape.0 as u64, shape.1 as u64]);
+        let before = layout.roles.iter().map(|role| match role {
+            Role::Time => NcSliceInfoElem::Index(time as u64),
+            Role::Member | Role::Threshold => NcSliceInfoElem::Index(layer as u64),
+            Role::Single => NcSliceInfoElem::Index(0),
+        });
+        selection.selections.splice(0..0, before);
+        let raw = self.file.read_variable_slice_unpacked_masked(&layout.name, &selection);
         let raw = raw.map_err(|e| told(e.to_string()))?;
         let found = raw.shape().to_vec();
-        let plane = raw.into_dimensionality::<Ix2>().ok().filter(|r| r.dim() == self.shape);
-        let mut plane = plane.ok_or_else(|| told(format!("shape {found:?}, expected {:?}", self.shape)))?;
-        if self.y_falls {
-            plane.invert_axis(Dimension(0));
-        }
-        if self.x_falls {
-            plane.invert_axis(Dimension(1));
-        }
+        let plane = raw.into_dimensionality::<Ix2>().ok().filter(|r| r.dim() == shape);
+        let plane = plane.ok_or_else(|| told(format!("shape {found:?}, expected {shape:?}")))?;
+        let mut plane = plane.mapv(of);
+        self.placed.turn(&mut plane);
         Ok(plane)
     }
 
@@ -457,11 +407,11 @@ impl File {
 impl Fields for File {
     fn rain(&self, time: usize, member: usize) -> Result<Array2<f32>, Error> {
         let layout = self.rain.as_ref().ok_or_else(|| self.none("rain"))?;
-        Ok(self.read(layout, time, member)?.mapv(|r| self.conversion.mm_h(r)))
+        self.read(layout, time, member, |r| self.conversion.mm_h(r))
     }
 
     fn probability(&self, time: usize, threshold: usize) -> Result<Array2<f32>, Error> {
         let layout = self.probability.as_ref().ok_or_else(|| self.none("probability"))?;
-        Ok(self.read(layout, time, threshold)?.mapv(|p| (p / self.whole) as f32))
+        self.read(layout, time, threshold, |p| (p / self.whole) as f32)
     }
 }

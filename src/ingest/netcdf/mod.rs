@@ -2,15 +2,16 @@
 
 mod coordinates;
 mod mapping;
+mod place;
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use ndarray::{Array2, Array3, Axis as Dimension, Ix2};
+use ndarray::{Array2, Array3, Ix2};
 use netcdf_reader::{NcFile, NcOpenOptions, NcSliceInfo, NcSliceInfoElem, NcVariable};
-use nowblend_field::{Axis, Grid, Projection, Sequence, ValidTime, units};
+use nowblend_field::{Grid, Sequence, ValidTime, units};
 
 use super::{
     Error, Limits, bytes,
@@ -20,6 +21,7 @@ use super::{
 };
 pub(super) use coordinates::{axis, times};
 pub(super) use mapping::definition;
+pub(super) use place::{Coordinates, Placed};
 
 /// Standard names of rain.
 pub(super) const STANDARD_NAMES: [&str; 5] = [
@@ -50,9 +52,7 @@ pub struct File {
     file: NcFile,
     rain: String,
     times: Vec<ValidTime>,
-    grid: Grid,
-    y_falls: bool,
-    x_falls: bool,
+    placed: Placed,
     /// Dimensions of rain: with time or without.
     timed: bool,
     conversion: Conversion,
@@ -72,7 +72,7 @@ pub(super) enum Conversion {
 /// Those of [`File::open`] and [`File::frame`]; [`Error::Field`] where the times are uneven.
 pub fn read(path: &Path) -> Result<(Sequence, usize), Error> {
     let file = File::open(path, bytes::read(path, false, Limits::default())?.content)?;
-    let (ny, nx) = file.grid.shape();
+    let (ny, nx) = file.placed.grid.shape();
     let mut rain = Array3::zeros((file.times.len(), ny, nx));
     let mut absurd = 0;
     for (index, mut frame) in rain.outer_iter_mut().enumerate() {
@@ -80,7 +80,7 @@ pub fn read(path: &Path) -> Result<(Sequence, usize), Error> {
         absurd += quality::judge(&mut cells, f32::INFINITY).meaningless;
         frame.assign(&cells);
     }
-    let sequence = Sequence::new(file.grid, file.times, rain).map_err(|source| Error::Field {
+    let sequence = Sequence::new(file.placed.grid, file.times, rain).map_err(|source| Error::Field {
         path: path.to_owned(),
         source,
     })?;
@@ -133,19 +133,8 @@ impl File {
         if before.len() > 1 {
             return Err(content(&rain, format!("{} dimensions", dimensions.len()), "time, y and x"));
         }
-        let values = |name: &str| -> Result<Vec<f64>, Error> {
-            let shape = file
-                .variable(name)
-                .map(NcVariable::shape)
-                .map_err(|e| content(name, e.to_string(), "a coordinate"))?;
-            // Counted before it is read: a coordinate has one dimension of a bounded size.
-            if shape.len() > 1 || shape.iter().any(|n| *n > 1 << 20) {
-                return Err(content(name, format!("shape {shape:?}"), "one dimension of at most 1048576"));
-            }
-            file.read_variable_slice_unpacked_masked(name, &whole(&shape))
-                .map(|a| a.iter().copied().collect())
-                .map_err(|e| content(name, e.to_string(), "a coordinate that can be read"))
-        };
+        let coordinates = Coordinates { path, file: &file };
+        let values = |name: &str| coordinates.values(name);
         let time_name = match before {
             [(name, _)] => name.clone(),
             _ => ["time", "valid_time"]
@@ -164,30 +153,8 @@ impl File {
                     "units such as `seconds since 1970-01-01 00:00:00`",
                 )
             })?;
-        let even = |name: &str| -> Result<(Axis, bool), Error> {
-            let (mut axis, falls) =
-                axis(&values(name)?).ok_or_else(|| content(name, "uneven or too few values".into(), "evenly spaced coordinates"))?;
-            if text(&file, name, "units").is_some_and(|u| u == "km") {
-                axis.first *= 1000.0;
-                axis.spacing *= 1000.0;
-            }
-            Ok((axis, falls))
-        };
-        let ((y, y_falls), (mut x, x_falls)) = (even(&y_name.0)?, even(&x_name.0)?);
-        let field = |source| Error::Field {
-            path: path.to_owned(),
-            source,
-        };
-        let mapping = text(&file, &rain, "grid_mapping").unwrap_or_else(|| "crs".into());
-        let projection = if is_degrees(&file, &y_name.0, "north") && is_degrees(&file, &x_name.0, "east") {
-            x.first = (x.first + 180.0).rem_euclid(360.0) - 180.0;
-            Projection::lon_lat()
-        } else {
-            let definition = definition(&file, &mapping)
-                .ok_or_else(|| content(&mapping, "no attribute `proj4`".into(), "a grid mapping with a PROJ definition"))?;
-            Projection::parse(&definition).map_err(field)?
-        };
-        let grid = Grid::new(y, x, projection).map_err(field)?;
+        let placed = coordinates.grid(&rain, &y_name.0, &x_name.0)?;
+        let grid = &placed.grid;
         let expected: Vec<u64> = [times.len(), grid.y.count, grid.x.count][3 - dimensions.len()..]
             .iter()
             .map(|n| *n as u64)
@@ -225,9 +192,7 @@ impl File {
             file,
             rain,
             times,
-            grid,
-            y_falls,
-            x_falls,
+            placed,
             conversion,
         })
     }
@@ -239,7 +204,7 @@ impl File {
 
     /// Where the cells lie.
     pub fn grid(&self) -> &Grid {
-        &self.grid
+        &self.placed.grid
     }
 
     /// One frame `[y, x]` in mm h⁻¹, row 0 in the south; missing values are NaN, nothing else is judged.
@@ -258,22 +223,20 @@ impl File {
             ),
         };
         // As much as the grid has, whatever the variable claims to hold.
-        let mut selection = whole(&[self.grid.y.count as u64, self.grid.x.count as u64]);
+        let mut selection = whole(&[self.placed.grid.y.count as u64, self.placed.grid.x.count as u64]);
         if self.timed {
             selection.selections.insert(0, NcSliceInfoElem::Index(index as u64));
         }
         let raw = self.file.read_variable_slice_unpacked_masked(&self.rain, &selection);
         let raw = raw.map_err(|e| told(e.to_string()))?;
         let found = raw.shape().to_vec();
-        let raw = raw.into_dimensionality::<Ix2>().ok().filter(|r| r.dim() == self.grid.shape());
-        let raw = raw.ok_or_else(|| told(format!("shape {found:?}, expected {:?}", self.grid.shape())))?;
+        let raw = raw
+            .into_dimensionality::<Ix2>()
+            .ok()
+            .filter(|r| r.dim() == self.placed.grid.shape());
+        let raw = raw.ok_or_else(|| told(format!("shape {found:?}, expected {:?}", self.placed.grid.shape())))?;
         let mut rain = raw.mapv(|r| self.conversion.mm_h(r));
-        if self.y_falls {
-            rain.invert_axis(Dimension(0));
-        }
-        if self.x_falls {
-            rain.invert_axis(Dimension(1));
-        }
+        self.placed.turn(&mut rain);
         Ok(rain)
     }
 }
@@ -282,7 +245,7 @@ impl Frames for File {
     fn heads(&self) -> Vec<Head> {
         let head = |time: &ValidTime| Head {
             time: *time,
-            grid: self.grid.clone(),
+            grid: self.placed.grid.clone(),
         };
         self.times.iter().map(head).collect()
     }
@@ -328,7 +291,7 @@ impl AsRef<[u8]> for Shared {
 }
 
 /// A selection of the first of each dimension.
-fn whole(shape: &[u64]) -> NcSliceInfo {
+pub(super) fn whole(shape: &[u64]) -> NcSliceInfo {
     let first = |count: &u64| NcSliceInfoElem::Slice {
         start: 0,
         end: *count,
