@@ -8,7 +8,9 @@
 //! Germann, U. and I. Zawadzki, 2002: Scale-dependence of the predictability of precipitation from continental radar images.
 //! Part I: Description of the methodology. Mon. Wea. Rev., 130, 2859-2873 (semi-Lagrangian backward scheme).
 
-use ndarray::{Array2, ArrayView2, Axis, Zip};
+use std::sync::Arc;
+
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +39,8 @@ pub struct SemiLagrangian {
     pub iterations: usize,
     /// Longest sub-step, s.
     pub substep_s: f64,
+    /// Cells between the trajectories that are followed, at least 1; between them the displacement is linear.
+    pub spacing: usize,
 }
 
 impl Default for SemiLagrangian {
@@ -45,35 +49,61 @@ impl Default for SemiLagrangian {
             interpolation: Interpolation::Linear,
             iterations: 1,
             substep_s: 300.0,
+            spacing: 4,
         }
     }
 }
 
 impl SemiLagrangian {
-    /// Trajectories that end at each cell of `grid`, to be followed back from lead time to lead time.
+    /// Trajectories that end at the cells of `grid`, to be followed back from lead time to lead time.
     pub fn trajectories(&self, motion: &Motion, grid: &Grid) -> Trajectories {
         let shape = grid.shape();
-        let (rate_y, rate_x) = motion.cells_per_second(grid);
-        let displacement = Displacement {
-            dy: Array2::zeros(shape),
-            dx: Array2::zeros(shape),
-        };
+        let spacing = self.spacing.max(1);
+        let nodes = |cells: usize| cells.saturating_sub(1).div_ceil(spacing) + 1;
+        let nodes = (nodes(shape.0), nodes(shape.1));
         Trajectories {
             scheme: *self,
-            rate_y,
-            rate_x,
-            displacement,
+            rates: Arc::new(motion.cells_per_second(grid)),
+            displacement: Displacement {
+                dy: Array2::zeros(nodes),
+                dx: Array2::zeros(nodes),
+                spacing,
+                shape,
+            },
             reached_s: 0.0,
         }
     }
 }
 
-/// Backward trajectories under a steady motion.
+/// What is added to a motion everywhere: along it and to its left, cells a second. Nothing is added where nothing moves.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Drift {
+    /// Along the motion.
+    pub along: f32,
+    /// To the left of the motion.
+    pub left: f32,
+}
+
+impl Drift {
+    fn added(self, (vy, vx): (f32, f32)) -> (f32, f32) {
+        let speed = vy.hypot(vx);
+        if speed < STILL {
+            return (vy, vx);
+        }
+        let (uy, ux) = (vy / speed, vx / speed);
+        (vy + self.along * uy + self.left * ux, vx + self.along * ux - self.left * uy)
+    }
+}
+
+/// Motion slower than this has no direction, cells a second.
+const STILL: f32 = 1e-7;
+
+/// Backward trajectories under a steady motion. A clone goes its own way and shares the motion.
+#[derive(Clone)]
 pub struct Trajectories {
     scheme: SemiLagrangian,
-    /// Motion in cells per second.
-    rate_y: Array2<f32>,
-    rate_x: Array2<f32>,
+    /// Motion towards north and east, cells per second.
+    rates: Arc<(Array2<f32>, Array2<f32>)>,
     displacement: Displacement,
     reached_s: f64,
 }
@@ -82,13 +112,19 @@ impl Trajectories {
     /// Follows the trajectories on to `lead_time`, which must not lie before the last one asked for, and gives the
     /// displacement from each cell at that time to where its rain was at the reference time.
     pub fn advance_to(&mut self, lead_time: LeadTime) -> &Displacement {
+        self.drift_to(lead_time, Drift::default())
+    }
+
+    /// The same with `drift` added to the motion since the last lead time asked for.
+    pub fn drift_to(&mut self, lead_time: LeadTime, drift: Drift) -> &Displacement {
         let more_s = f64::from(lead_time.seconds()) - self.reached_s;
         debug_assert!(more_s >= 0.0, "trajectories only go on");
         if more_s > 0.0 {
             let substeps = (more_s / self.scheme.substep_s).ceil().max(1.0);
             let (dt, substeps) = ((more_s / substeps) as f32, substeps as usize);
             let iterations = self.scheme.iterations.max(1);
-            let (rate_y, rate_x) = (&self.rate_y, &self.rate_x);
+            let (rate_y, rate_x) = &*self.rates;
+            let spacing = self.displacement.spacing;
             let rows = self
                 .displacement
                 .dy
@@ -97,11 +133,12 @@ impl Trajectories {
                 .zip(self.displacement.dx.axis_iter_mut(Axis(0)));
             rows.enumerate().for_each(|(row, (mut dys, mut dxs))| {
                 for (column, (dy, dx)) in dys.iter_mut().zip(dxs.iter_mut()).enumerate() {
-                    let (y0, x0) = (row as f32, column as f32);
+                    let (y0, x0) = ((row * spacing) as f32, (column * spacing) as f32);
+                    let wind = |y, x| drift.added(velocity(rate_y, rate_x, y, x));
                     for _ in 0..substeps {
-                        let (mut vy, mut vx) = velocity(rate_y, rate_x, y0 + *dy, x0 + *dx);
+                        let (mut vy, mut vx) = wind(y0 + *dy, x0 + *dx);
                         for _ in 0..iterations {
-                            (vy, vx) = velocity(rate_y, rate_x, y0 + *dy - 0.5 * dt * vy, x0 + *dx - 0.5 * dt * vx);
+                            (vy, vx) = wind(y0 + *dy - 0.5 * dt * vy, x0 + *dx - 0.5 * dt * vx);
                         }
                         *dy -= dt * vy;
                         *dx -= dt * vx;
@@ -114,33 +151,135 @@ impl Trajectories {
     }
 }
 
-/// Where each cell's rain was, relative to the cell: departure = arrival + displacement, in cells.
+/// Where each cell's rain was, relative to the cell: departure = arrival + displacement, in cells. It is known on every `spacing`-th cell
+/// and linear between.
 #[derive(Debug, Clone)]
 pub struct Displacement {
-    /// Northward `[y, x]`, cells.
-    pub dy: Array2<f32>,
-    /// Eastward `[y, x]`, cells.
-    pub dx: Array2<f32>,
+    /// Northward `[y, x]` of the nodes, cells.
+    dy: Array2<f32>,
+    /// Eastward `[y, x]` of the nodes, cells.
+    dx: Array2<f32>,
+    spacing: usize,
+    /// Rows and columns of the grid.
+    shape: (usize, usize),
 }
 
 impl Displacement {
+    /// A displacement that is known at each cell `[y, x]`: northward and eastward, cells.
+    pub fn of_cells(dy: Array2<f32>, dx: Array2<f32>) -> Self {
+        let shape = dy.dim();
+        Self {
+            dy,
+            dx,
+            spacing: 1,
+            shape,
+        }
+    }
+
+    /// Northward and eastward displacement of a cell, cells.
+    pub fn at(&self, row: usize, column: usize) -> (f32, f32) {
+        let ((j, fy), (i, fx)) = (self.node(row), self.node(column));
+        let (last_y, last_x) = (self.dy.nrows() - 1, self.dy.ncols() - 1);
+        let (j1, i1) = ((j + 1).min(last_y), (i + 1).min(last_x));
+        let between = |a: &Array2<f32>| {
+            let south = a[[j, i]] + fx * (a[[j, i1]] - a[[j, i]]);
+            let north = a[[j1, i]] + fx * (a[[j1, i1]] - a[[j1, i]]);
+            south + fy * (north - south)
+        };
+        (between(&self.dy), between(&self.dx))
+    }
+
     /// What `field` `[y, x]` holds at the departure points.
     ///
     /// NaN where the departure point lies outside the grid (more than half a cell beyond the outermost centres) or its
     /// nearest cell is not observed; other cells that are not observed are left out of the mean.
     pub fn sample(&self, field: ArrayView2<'_, f32>, interpolation: Interpolation) -> Array2<f32> {
-        let field = field.as_standard_layout();
-        let field = field.view();
-        let mut out = Array2::zeros(self.dy.dim());
-        Zip::indexed(out.rows_mut())
-            .and(self.dy.rows())
-            .and(self.dx.rows())
-            .par_for_each(|row, mut out, dys, dxs| {
-                for (column, ((out, dy), dx)) in out.iter_mut().zip(dys).zip(dxs).enumerate() {
-                    *out = value_at(&field, row as f32 + dy, column as f32 + dx, interpolation);
-                }
-            });
+        let mut out = Array2::zeros(self.shape);
+        self.sample_into(field, interpolation, out.view_mut());
         out
+    }
+
+    /// The same into `out`, which has the shape of the grid.
+    pub fn sample_into(&self, field: ArrayView2<'_, f32>, interpolation: Interpolation, mut out: ArrayViewMut2<'_, f32>) {
+        assert_eq!(out.dim(), self.shape, "one value for each cell");
+        let field = field.as_standard_layout();
+        let field = Cells {
+            view: field.view(),
+            flat: field.as_slice().expect("made in standard layout"),
+        };
+        Zip::indexed(out.rows_mut()).par_for_each(|row, mut out| {
+            let (j, fy) = self.node(row);
+            let j1 = (j + 1).min(self.dy.nrows() - 1);
+            let along = |a: &Array2<f32>, i: usize| a[[j, i]] + fy * (a[[j1, i]] - a[[j, i]]);
+            let mut west = (along(&self.dy, 0), along(&self.dx, 0));
+            for i in 0..self.dy.ncols() {
+                let first = i * self.spacing;
+                if first >= self.shape.1 {
+                    break;
+                }
+                let east = if i + 1 < self.dy.ncols() {
+                    (along(&self.dy, i + 1), along(&self.dx, i + 1))
+                } else {
+                    west
+                };
+                let step = ((east.0 - west.0) / self.spacing as f32, (east.1 - west.1) / self.spacing as f32);
+                for k in 0..self.spacing.min(self.shape.1 - first) {
+                    let (dy, dx) = (west.0 + k as f32 * step.0, west.1 + k as f32 * step.1);
+                    out[first + k] = field.value(row as f32 + dy, (first + k) as f32 + dx, interpolation);
+                }
+                west = east;
+            }
+        });
+    }
+
+    /// The node at or before a row or column, and the fraction of the way to the next.
+    fn node(&self, cell: usize) -> (usize, f32) {
+        (cell / self.spacing, (cell % self.spacing) as f32 / self.spacing as f32)
+    }
+}
+
+/// A field that is read at many places.
+struct Cells<'a> {
+    view: ArrayView2<'a, f32>,
+    flat: &'a [f32],
+}
+
+impl Cells<'_> {
+    /// As [`value_at`], quicker where all cells around are inside and observed.
+    #[inline]
+    fn value(&self, y: f32, x: f32, interpolation: Interpolation) -> f32 {
+        let (ny, nx) = self.view.dim();
+        if interpolation != Interpolation::Nearest && y >= 1.0 && x >= 1.0 && y < ny as f32 - 2.0 && x < nx as f32 - 2.0 {
+            let (y0, x0) = (y as usize, x as usize);
+            let (fy, fx) = (y - y0 as f32, x - x0 as f32);
+            let place = y0 * nx + x0;
+            if interpolation == Interpolation::Linear {
+                let ([a, b], [c, d]) = (
+                    [self.flat[place], self.flat[place + 1]],
+                    [self.flat[place + nx], self.flat[place + nx + 1]],
+                );
+                let (south, north) = (a + fx * (b - a), c + fx * (d - c));
+                let value = south + fy * (north - south);
+                if !value.is_nan() {
+                    return value;
+                }
+            } else {
+                let rows: [&[f32]; 4] = std::array::from_fn(|k| {
+                    let start = place + k * nx - nx - 1;
+                    &self.flat[start..start + 4]
+                });
+                let (wy, wx) = (catmull_rom(fy), catmull_rom(fx));
+                let along = rows.map(|r| wx[0] * r[0] + wx[1] * r[1] + wx[2] * r[2] + wx[3] * r[3]);
+                let value = wy[0] * along[0] + wy[1] * along[1] + wy[2] * along[2] + wy[3] * along[3];
+                if !value.is_nan() {
+                    let corners = [rows[1][1], rows[1][2], rows[2][1], rows[2][2]];
+                    let low = corners[0].min(corners[1]).min(corners[2].min(corners[3]));
+                    let high = corners[0].max(corners[1]).max(corners[2].max(corners[3]));
+                    return value.clamp(low, high);
+                }
+            }
+        }
+        value_at(&self.view, y, x, interpolation)
     }
 }
 
@@ -261,18 +400,52 @@ mod tests {
             u: Array2::from_shape_fn((n, n), |(y, _)| -rate * offset(y)),
             v: Array2::from_shape_fn((n, n), |(_, x)| rate * offset(x)),
         };
-        let off = |substep_s| {
+        // Under a rotation the displacement is linear: trajectories 4 cells apart tell as much as one a cell.
+        let off = |substep_s, spacing| {
             let scheme = SemiLagrangian {
                 iterations: 3,
                 substep_s,
+                spacing,
                 ..Default::default()
             };
             let mut trajectories = scheme.trajectories(&motion, &Grid::plane(n, n, 1000.0));
-            let back = trajectories.advance_to(LeadTime::from_seconds(21_600));
-            back.dy[[20, 28]].hypot(back.dx[[20, 28]])
+            let (dy, dx) = trajectories.advance_to(LeadTime::from_seconds(21_600)).at(20, 28);
+            dy.hypot(dx)
         };
-        assert!((off(300.0) - 0.032).abs() < 0.003, "{}", off(300.0));
-        assert!((off(150.0) - 0.008).abs() < 0.003, "{}", off(150.0));
+        for spacing in [1, 4] {
+            assert!((off(300.0, spacing) - 0.032).abs() < 0.003, "{}", off(300.0, spacing));
+            assert!((off(150.0, spacing) - 0.008).abs() < 0.003, "{}", off(150.0, spacing));
+        }
+    }
+
+    #[test]
+    fn a_drift_goes_along_the_motion_and_to_its_left() {
+        // Motion east, 1 cell in 100 s; along it 0.01 cells/s more, to the left (north) 0.02.
+        let grid = Grid::plane(9, 11, 1000.0);
+        let mut trajectories = SemiLagrangian::default().trajectories(&uniform((9, 11), 10.0, 0.0), &grid);
+        let drift = Drift { along: 0.01, left: 0.02 };
+        let (dy, dx) = trajectories.drift_to(LeadTime::from_seconds(100), drift).at(3, 5);
+        assert!((dy + 2.0).abs() < 1e-5 && (dx + 2.0).abs() < 1e-5, "({dy}, {dx})");
+        let mut still = SemiLagrangian::default().trajectories(&Motion::rest((9, 11)), &grid);
+        assert_eq!(still.drift_to(LeadTime::from_seconds(100), drift).at(3, 5), (0.0, 0.0));
+    }
+
+    #[test]
+    fn the_quick_way_of_reading_reads_the_same() {
+        let mut field = Array2::from_shape_fn((12, 15), |(y, x)| ((y * 31 + x * 17) % 23) as f32);
+        field[[5, 7]] = f32::NAN;
+        let view = field.view();
+        let cells = Cells {
+            view,
+            flat: field.as_slice().unwrap(),
+        };
+        for k in 0..400 {
+            let (y, x) = (0.037 * k as f32 - 1.0, (0.61 * k as f32) % 16.0 - 0.7);
+            for interpolation in [Interpolation::Nearest, Interpolation::Linear, Interpolation::Cubic] {
+                let (quick, plain) = (cells.value(y, x, interpolation), value_at(&view, y, x, interpolation));
+                assert!(quick.is_nan() && plain.is_nan() || (quick - plain).abs() < 1e-4, "({y}, {x}): {quick} {plain}");
+            }
+        }
     }
 
     #[test]

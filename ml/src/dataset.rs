@@ -213,7 +213,8 @@ fn arrived(frame: ArrayView2<'_, f32>, motion: &Array3<f32>, lead_min: f32, plac
     );
     let forward = trajectories.advance_to(LeadTime::from_seconds((lead_min * 60.0).round() as u32));
     Array2::from_shape_fn((ny, nx), |(y, x)| {
-        let (ty, tx) = ((place.0 + y) as f32 + forward.dy[[y, x]], (place.1 + x) as f32 + forward.dx[[y, x]]);
+        let (dy, dx) = forward.at(y, x);
+        let (ty, tx) = ((place.0 + y) as f32 + dy, (place.1 + x) as f32 + dx);
         nowblend_field::advection::value_at(&frame, ty, tx, Interpolation::Nearest)
     })
 }

@@ -127,10 +127,7 @@ impl Parcels {
                 .for_each(|mut row| row.mapv_inplace(|d| d * factor));
             fine
         };
-        Displacement {
-            dy: scaled(&self.north),
-            dx: scaled(&self.east),
-        }
+        Displacement::of_cells(scaled(&self.north), scaled(&self.east))
     }
 }
 

@@ -124,10 +124,11 @@ impl<'a> Observed<'a> {
         let mut trajectories = SemiLagrangian::default().trajectories(&blocks_of_motion(motion, more), &grid);
         let displacement = trajectories.advance_to(lead_time);
         let factor = (self.factor * more) as f32;
+        let blocks = |part: fn((f32, f32)) -> f32| Array2::from_shape_fn(grid.shape(), |(y, x)| factor * part(displacement.at(y, x)));
         Ok(Origins {
             factor,
-            dy: displacement.dy.mapv(|d| d * factor),
-            dx: displacement.dx.mapv(|d| d * factor),
+            dy: blocks(|d| d.0),
+            dx: blocks(|d| d.1),
             shape: self.analysis.grid().shape(),
         })
     }

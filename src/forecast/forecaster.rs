@@ -11,7 +11,10 @@ use super::Error;
 use crate::{
     blend::{Blend, Combining, HandOver, WeightCurve, Weights},
     ingest::{Given, GivenConfig},
-    nowcast::{Extrapolation, ExtrapolationConfig, File, Persistence, PersistenceConfig},
+    nowcast::{
+        Anvil, AnvilConfig, Extrapolation, ExtrapolationConfig, File, LagrangianProbability, LagrangianProbabilityConfig, Persistence,
+        PersistenceConfig, Sprog, SprogConfig, Steps, StepsConfig,
+    },
     store::Input,
 };
 
@@ -23,6 +26,14 @@ pub enum ForecasterConfig {
     Persistence(PersistenceConfig),
     /// The newest frame, moved with the motion.
     Extrapolation(ExtrapolationConfig),
+    /// The newest frame, moved, each scale fading as it does.
+    Sprog(SprogConfig),
+    /// The newest frame, moved, growing and decaying as it did.
+    Anvil(AnvilConfig),
+    /// The newest frame, moved, with probabilities from the neighbourhood.
+    LagrangianProbability(LagrangianProbabilityConfig),
+    /// An ensemble of S-PROG with what fades filled by chance.
+    Steps(StepsConfig),
     /// The shallow-water core.
     ShallowWater(ShallowWaterConfig),
     /// The network.
@@ -102,6 +113,10 @@ impl ForecasterConfig {
         Ok(match self {
             Self::Persistence(config) => Box::new(Persistence::new(*config)),
             Self::Extrapolation(config) => Box::new(Extrapolation::new(*config)),
+            Self::Sprog(config) => Box::new(Sprog::new(*config)?),
+            Self::Anvil(config) => Box::new(Anvil::new(*config)?),
+            Self::LagrangianProbability(config) => Box::new(LagrangianProbability::new(config)?),
+            Self::Steps(config) => Box::new(Steps::new(config)?),
             Self::ShallowWater(config) => Box::new(ShallowWater::new(*config)?),
             Self::NowcastNet(config) => Box::new(NowcastNet::new(config)?),
             Self::File(config) => Box::new(File::new(config)?),

@@ -1,14 +1,30 @@
 //! Forecasts without physics or learning of our own: rain kept still or in motion, which every other must beat, and what other programs say.
 
+mod anvil;
+mod autoregression;
+mod cascade;
+mod envelope;
 mod extrapolation;
 mod file;
+mod fill;
+mod lagrangian_probability;
+mod matching;
+mod noise;
+mod past;
 mod persistence;
+mod plane;
+mod sprog;
+mod steps;
 
+pub use anvil::{Anvil, AnvilConfig};
 pub use extrapolation::{Extrapolation, ExtrapolationConfig};
 pub use file::File;
+pub use lagrangian_probability::{LagrangianProbability, LagrangianProbabilityConfig};
 pub use persistence::{Persistence, PersistenceConfig};
+pub use sprog::{Sprog, SprogConfig};
+pub use steps::{Steps, StepsConfig};
 
-use nowblend_field::{Analysis, Notice, NoticeKind};
+use nowblend_field::{Analysis, Error, Notice, NoticeKind};
 
 /// What a forecaster that reads only the newest frame must say about it.
 fn notices(analysis: &Analysis, name: &str) -> Vec<Notice> {
@@ -21,5 +37,51 @@ fn notices(analysis: &Analysis, name: &str) -> Vec<Notice> {
         )]
     } else {
         Vec::new()
+    }
+}
+
+/// The same of one that moves rain of at least `rain_min_mm_h` and lets it change.
+fn notices_of_motion(analysis: &Analysis, name: &str, rain_min_mm_h: f64) -> Vec<Notice> {
+    let mut all = notices(analysis, name);
+    let mut tell = |message: String| all.push(Notice::new(NoticeKind::Degraded, name, message));
+    let newest = analysis.observed().last();
+    if newest.iter().any(|r| !r.is_nan()) && !newest.iter().any(|r| f64::from(*r) >= rain_min_mm_h) {
+        tell(format!("no cell has {rain_min_mm_h} mm/h or more: the forecast is dry"));
+    } else if analysis.observed().frames() < 2 {
+        tell("one frame shows no motion: the rain is kept in its place".to_owned());
+    }
+    all
+}
+
+fn check_scales(what: &'static str, scales: usize) -> Result<(), Error> {
+    if (1..=16).contains(&scales) {
+        return Ok(());
+    }
+    Err(Error::Value {
+        what,
+        found: scales as f64,
+        expected: "1 to 16",
+    })
+}
+
+fn check_rain_min(what: &'static str, rain_min_mm_h: f64) -> Result<(), Error> {
+    if rain_min_mm_h > 0.0 && rain_min_mm_h <= 10.0 {
+        return Ok(());
+    }
+    Err(Error::Value {
+        what,
+        found: rain_min_mm_h,
+        expected: "greater than 0, at most 10",
+    })
+}
+
+fn check_thresholds(what: &'static str, thresholds_mm_h: &[f64]) -> Result<(), Error> {
+    let refuse = |found, expected| Err(Error::Value { what, found, expected });
+    if let Some(found) = thresholds_mm_h.iter().find(|t| !(**t > 0.0 && t.is_finite())) {
+        return refuse(*found, "greater than 0");
+    }
+    match thresholds_mm_h.windows(2).find(|pair| pair[0] >= pair[1]) {
+        Some(pair) => refuse(pair[1], "more than the one before"),
+        None => Ok(()),
     }
 }

@@ -10,4 +10,5 @@ mod growing;
 mod hindcast;
 mod ingest;
 mod outputs;
+mod speed;
 mod walk_through;

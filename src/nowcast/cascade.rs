@@ -1,0 +1,216 @@
+//! Rain taken apart by wavelength: large areas live for hours, single cells for minutes, and each scale is forecast for as long as it lives.
+//!
+//! # Source
+//!
+//! Seed, A. W., 2003: A dynamic and spatial scaling approach to advection forecasting. J. Appl. Meteor., 42, 381-388,
+//! doi:10.1175/1520-0450(2003)042<0381:ADASSA>2.0.CO;2; Gaussian bands after Pulkkinen, S., et al., 2019: Pysteps (v1.0). Geosci. Model
+//! Dev., 12, 4185-4219, doi:10.5194/gmd-12-4185-2019, with centres at fixed wavelengths of the grid instead of shares of the domain.
+
+use ndarray::{Array2, Axis};
+use rayon::prelude::*;
+use rustfft::num_complex::Complex32;
+
+use super::plane::{Plane, Spectrum};
+
+/// The finest scale is centred at this wavelength, cells.
+const FINEST_CELLS: f64 = 3.0;
+/// Width of a band in the logarithm of wavelength, as a share of the distance to the next.
+const WIDTH: f64 = 0.5;
+
+/// Scales of a plane, from coarse to fine, and the rings of wavenumber that they are made of.
+pub struct Cascade {
+    /// Ring of each coefficient, `[kx, ky]`.
+    rings: Vec<u16>,
+    /// Share of each scale in each ring, `[scale, ring]`; the shares of a ring add up to 1.
+    shares: Array2<f32>,
+    /// Wavelength of each ring, cells; infinite for the mean.
+    wavelengths: Vec<f64>,
+    /// Columns and rows of wavenumber.
+    waves: (usize, usize),
+    /// Whether the width of the plane is even, so that its last column has no mirror image.
+    last_alone: bool,
+}
+
+impl Cascade {
+    /// `count` scales, evenly spaced in the logarithm of wavelength from half of the plane's longer side down to 3 cells.
+    pub fn new(plane: &Plane, count: usize) -> Self {
+        let (ny, nx) = plane.shape();
+        let (columns, rows) = plane.waves();
+        let longer = ny.max(nx) as f64;
+        let ring = |kx: usize, ky: usize| {
+            let (fy, fx) = (ky.min(ny - ky) as f64 / ny as f64, kx as f64 / nx as f64);
+            (fy.hypot(fx) * longer).round()
+        };
+        let mut rings = vec![0u16; columns * rows];
+        rings.par_chunks_mut(rows).enumerate().for_each(|(kx, column)| {
+            for (ky, place) in column.iter_mut().enumerate() {
+                *place = ring(kx, ky).min(f64::from(u16::MAX)) as u16;
+            }
+        });
+        let last = (ring(columns - 1, ny / 2) as usize).min(usize::from(u16::MAX));
+        let wavelengths: Vec<f64> = (0..=last).map(|ring| longer / ring as f64).collect();
+
+        let (coarsest, count) = ((longer / 2.0).max(FINEST_CELLS), count.max(1));
+        let step = (coarsest / FINEST_CELLS).ln() / (count.max(2) - 1) as f64;
+        let mut shares = Array2::zeros((count, wavelengths.len()));
+        for (ring, mut column) in shares.axis_iter_mut(Axis(1)).enumerate() {
+            let place = (coarsest / wavelengths[ring]).ln() / step.max(1e-9);
+            let place = place.clamp(0.0, (count - 1) as f64);
+            let weight = |scale: usize| (-0.5 * ((scale as f64 - place) / WIDTH).powi(2)).exp();
+            let total: f64 = (0..count).map(weight).sum();
+            for (scale, share) in column.iter_mut().enumerate() {
+                *share = (weight(scale) / total) as f32;
+            }
+        }
+        Self {
+            rings,
+            shares,
+            wavelengths,
+            waves: (columns, rows),
+            last_alone: nx % 2 == 0,
+        }
+    }
+
+    /// Number of scales.
+    pub fn scales(&self) -> usize {
+        self.shares.nrows()
+    }
+
+    /// Ring of each coefficient, `[kx, ky]`.
+    pub fn rings(&self) -> &[u16] {
+        &self.rings
+    }
+
+    /// Wavelength of each ring, cells; infinite for the mean.
+    pub fn wavelengths(&self) -> &[f64] {
+        &self.wavelengths
+    }
+
+    /// Number of coefficients of one column.
+    pub fn rows(&self) -> usize {
+        self.waves.1
+    }
+
+    /// How often a coefficient of column `kx` stands in the whole spectrum.
+    pub fn copies(&self, kx: usize) -> f32 {
+        if kx == 0 || (self.last_alone && kx + 1 == self.waves.0) { 1.0 } else { 2.0 }
+    }
+
+    /// One scale of a field, `[y, x]` on the cells of the grid; all scales add up to it.
+    pub fn band(&self, plane: &Plane, spectrum: &Spectrum, scale: usize, grid: (usize, usize)) -> Array2<f32> {
+        let shares = self.shares.row(scale);
+        let mut waves: Spectrum = spectrum
+            .par_iter()
+            .zip(&self.rings)
+            .with_min_len(1 << 14)
+            .map(|(c, ring)| c * shares[usize::from(*ring)])
+            .collect();
+        let mut band = Array2::zeros(grid);
+        plane.back(&mut waves, band.view_mut());
+        band
+    }
+
+    /// Correlation of two fields scale by scale, their means left out; 0 where one of them does not vary.
+    pub fn correlations(&self, a: &Spectrum, b: &Spectrum) -> Vec<f64> {
+        // Sums over rings first, column after column in order, so that they do not depend on the number of threads.
+        let rows = self.waves.1;
+        let by_column: Vec<Vec<[f64; 3]>> = a
+            .par_chunks(rows)
+            .zip(b.par_chunks(rows))
+            .zip(self.rings.par_chunks(rows))
+            .chunks(64)
+            .enumerate()
+            .map(|(chunk, columns)| {
+                let mut sums = vec![[0.0; 3]; self.wavelengths.len()];
+                for (k, ((a, b), rings)) in columns.into_iter().enumerate() {
+                    let copies = f64::from(self.copies(64 * chunk + k));
+                    for ((a, b), ring) in a.iter().zip(b).zip(rings) {
+                        let sum = &mut sums[usize::from(*ring)];
+                        sum[0] += copies * f64::from(real_product(*a, *b));
+                        sum[1] += copies * f64::from(a.norm_sqr());
+                        sum[2] += copies * f64::from(b.norm_sqr());
+                    }
+                }
+                sums
+            })
+            .collect();
+        self.shares
+            .axis_iter(Axis(0))
+            .map(|shares| {
+                let mut sum = [0.0; 3];
+                for columns in &by_column {
+                    for (ring, share) in columns.iter().zip(&shares).skip(1) {
+                        for (sum, more) in sum.iter_mut().zip(ring) {
+                            *sum += f64::from(share * share) * more;
+                        }
+                    }
+                }
+                let [ab, aa, bb] = sum;
+                if aa > 0.0 && bb > 0.0 { ab / (aa * bb).sqrt() } else { 0.0 }
+            })
+            .collect()
+    }
+
+    /// A number for each ring from one for each scale, smooth from scale to scale.
+    pub fn on_rings(&self, by_scale: &[f64]) -> Vec<f64> {
+        let mean = |shares: ndarray::ArrayView1<'_, f32>| shares.iter().zip(by_scale).map(|(w, v)| f64::from(*w) * v).sum();
+        self.shares.axis_iter(Axis(1)).map(mean).collect()
+    }
+}
+
+fn real_product(a: Complex32, b: Complex32) -> f32 {
+    a.re * b.re + a.im * b.im
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn waves(plane: &Plane, length: f32, phase: f32) -> Array2<f32> {
+        Array2::from_shape_fn(plane.shape(), |(_, x)| (std::f32::consts::TAU * (x as f32 / length + phase)).cos())
+    }
+
+    #[test]
+    fn each_wave_lies_in_the_scale_of_its_length() {
+        // A plane of 120: scales at 60, 28.4, 13.4, 6.3 and 3 cells.
+        let plane = Plane::around((96, 96));
+        assert_eq!(plane.shape(), (120, 120));
+        let cascade = Cascade::new(&plane, 5);
+        for (length, scale) in [(60.0, 0), (30.0, 1), (12.0, 2), (6.0, 3), (3.0, 4)] {
+            let spectrum = plane.forward(&waves(&plane, length, 0.0));
+            let power = |scale| cascade.band(&plane, &spectrum, scale, (96, 96)).iter().map(|v| v * v).sum::<f32>();
+            let power: Vec<f32> = (0..5).map(power).collect();
+            let largest = (0..5).max_by(|a, b| power[*a].total_cmp(&power[*b])).unwrap();
+            assert_eq!(largest, scale, "{length}: {power:?}");
+        }
+    }
+
+    #[test]
+    fn a_scale_that_moves_by_a_quarter_wave_is_not_correlated_and_the_others_are() {
+        let plane = Plane::around((96, 96));
+        let cascade = Cascade::new(&plane, 5);
+        let field = |phase| plane.forward(&(waves(&plane, 60.0, 0.0) + waves(&plane, 3.0, phase)));
+        let rho = cascade.correlations(&field(0.0), &field(0.25));
+        assert!((rho[0] - 1.0).abs() < 1e-3 && rho[4].abs() < 1e-2, "{rho:?}");
+        let flat = plane.forward(&Array2::from_elem(plane.shape(), 3.0));
+        assert!(cascade.correlations(&flat, &flat).iter().all(|r| r.abs() <= 1.0));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        #[test]
+        fn the_scales_add_up_to_the_field(values in proptest::collection::vec(-20.0f32..40.0, 35), count in 1usize..9) {
+            let plane = Plane::around((5, 7));
+            let cascade = Cascade::new(&plane, count);
+            let field = Array2::from_shape_vec((5, 7), values).unwrap();
+            let spectrum = plane.forward(&plane.spread(field.view()));
+            let mut sum = Array2::<f32>::zeros((5, 7));
+            for scale in 0..cascade.scales() {
+                sum += &cascade.band(&plane, &spectrum, scale, (5, 7));
+            }
+            prop_assert!(field.iter().zip(&sum).all(|(a, b)| (a - b).abs() < 1e-3));
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Chance that looks like rain: numbers from a counter, so that a member's noise depends on its seed, its step and its place and on nothing
+//! else.
+
+use nowblend_field::Seed;
+use rustfft::num_complex::Complex32;
+
+/// Mean and standard deviation of the sum of four bytes.
+const BYTES_MEAN: f32 = 510.0;
+const BYTES_DEVIATION: f32 = 147.801;
+
+/// Nearly normal complex numbers, both parts of mean 0 and variance 1.
+///
+/// Each is made of the eight bytes of one number of SplitMix64 (Steele, G. L., D. Lea and C. H. Flood, 2014: Fast splittable pseudorandom
+/// number generators. OOPSLA '14, doi:10.1145/2660193.2660195): four add up to each part. A field is a sum of thousands of them.
+#[derive(Debug, Clone, Copy)]
+pub struct White {
+    key: u64,
+}
+
+impl White {
+    /// The numbers of one member at one step.
+    pub fn new(seed: Seed, member: usize, step: usize) -> Self {
+        Self {
+            key: mixed(mixed(seed.0.wrapping_add(golden(member as u64))).wrapping_add(golden(step as u64))),
+        }
+    }
+
+    /// Number `index`.
+    #[inline]
+    pub fn at(self, index: u64) -> Complex32 {
+        const EVERY_OTHER: u64 = 0x00ff_00ff_00ff_00ff;
+        const ONES: u64 = 0x0001_0001_0001_0001;
+        let bits = mixed(self.key.wrapping_add(golden(index)));
+        let sum = |bytes: u64| (bytes.wrapping_mul(ONES) >> 48) as f32;
+        Complex32::new(
+            (sum(bits & EVERY_OTHER) - BYTES_MEAN) * (1.0 / BYTES_DEVIATION),
+            (sum((bits >> 8) & EVERY_OTHER) - BYTES_MEAN) * (1.0 / BYTES_DEVIATION),
+        )
+    }
+}
+
+/// A number from 0 up to 1 for a member, of a purpose told by `index`.
+pub fn uniform(seed: Seed, member: usize, index: u64) -> f64 {
+    let key = mixed(seed.0.wrapping_add(golden(member as u64)));
+    (mixed(key.wrapping_add(golden(index))) >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// A number of Laplace's distribution with mean 0 and variance 1.
+pub fn laplace(seed: Seed, member: usize, index: u64) -> f64 {
+    let u = uniform(seed, member, index) - 0.5;
+    -u.signum() * (1.0 - 2.0 * u.abs()).max(1e-12).ln() * std::f64::consts::FRAC_1_SQRT_2
+}
+
+fn golden(index: u64) -> u64 {
+    index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+fn mixed(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_mean_nought_variance_one_and_nothing_in_common() {
+        let (count, white) = (200_000u64, White::new(Seed(7), 3, 5));
+        let numbers: Vec<Complex32> = (0..count).map(|k| white.at(k)).collect();
+        let mean = |of: &dyn Fn(usize) -> f32| (0..numbers.len() - 1).map(|k| f64::from(of(k))).sum::<f64>() / count as f64;
+        // Three standard errors of a mean of 200,000 are 0.007.
+        assert!(mean(&|k| numbers[k].re).abs() < 0.007 && mean(&|k| numbers[k].im).abs() < 0.007);
+        assert!((mean(&|k| numbers[k].re.powi(2)) - 1.0).abs() < 0.01 && (mean(&|k| numbers[k].im.powi(2)) - 1.0).abs() < 0.01);
+        assert!(mean(&|k| numbers[k].re * numbers[k].im).abs() < 0.007);
+        assert!(mean(&|k| numbers[k].re * numbers[k + 1].re).abs() < 0.007);
+        let other = White::new(Seed(7), 4, 5);
+        assert!(mean(&|k| numbers[k].re * other.at(k as u64).re).abs() < 0.007);
+    }
+
+    #[test]
+    fn laplace_has_unit_variance() {
+        let numbers: Vec<f64> = (0..50_000).map(|k| laplace(Seed(1), k, 0)).collect();
+        let mean = numbers.iter().sum::<f64>() / 5e4;
+        let variance = numbers.iter().map(|n| n * n).sum::<f64>() / 5e4;
+        assert!(mean.abs() < 0.015 && (variance - 1.0).abs() < 0.04, "{mean} {variance}");
+    }
+}

@@ -1,0 +1,153 @@
+//! What the newest frames tell of the rain that is now: its waves, how long each scale lives, and its distribution.
+
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use nowblend_field::{
+    Analysis, Error, LeadTime, Notice, NoticeKind,
+    advection::{Displacement, Interpolation, SemiLagrangian},
+};
+
+use super::{
+    autoregression::Memory,
+    cascade::Cascade,
+    matching::Distribution,
+    plane::{Plane, Spectrum},
+};
+
+/// Decibels that no rain lies below the faintest rain.
+const DRY_BELOW_DB: f32 = 5.0;
+/// Steps by which rain is followed where one frame tells of none, min.
+const STEP_MIN: f64 = 5.0;
+/// Fewer wet cells than this tell nothing of how long scales live.
+const FEWEST_WET: usize = 50;
+
+/// The rain at the reference time in decibels, and its past brought along the motion to where it is now.
+pub struct Past {
+    pub plane: Plane,
+    pub cascade: Cascade,
+    /// Waves of the newest frame.
+    pub newest: Spectrum,
+    /// Waves of the frame before.
+    pub before: Spectrum,
+    /// How long each ring of wavenumber remembers.
+    pub memory: Vec<Memory>,
+    /// Distribution of the newest frame, decibels.
+    pub distribution: Distribution,
+    /// Cells of the newest frame that were observed.
+    pub seen: Array2<bool>,
+    /// Time between frames, s.
+    pub step_s: f64,
+    /// Decibels of no rain.
+    pub dry_db: f32,
+}
+
+impl Past {
+    /// From up to three frames of `analysis`, in `scales` scales; rain below `rain_min_mm_h` is none. `name` is whose notices they are.
+    pub fn of(
+        analysis: &Analysis,
+        scales: usize,
+        rain_min_mm_h: f64,
+        name: &str,
+        notices: &mut Vec<Notice>,
+    ) -> Result<Self, Error> {
+        let observed = analysis.observed();
+        let step_s = observed.step().map_or(60.0 * STEP_MIN, |s| f64::from(s.seconds()));
+        let rain_min = rain_min_mm_h as f32;
+        let dry_db = 10.0 * rain_min.log10() - DRY_BELOW_DB;
+        let plane = Plane::around(analysis.grid().shape());
+        let cascade = Cascade::new(&plane, scales);
+        let seen = observed.last().mapv(|r| !r.is_nan());
+
+        let now = decibels(observed.last(), rain_min, dry_db);
+        let distribution = Distribution::of(now.view(), dry_db);
+        let newest = plane.forward(&plane.spread(now.view()));
+        let mut lagged: Vec<Spectrum> = Vec::new();
+        let mut paths = SemiLagrangian::default().trajectories(analysis.motion()?, analysis.grid());
+        for back in 1..observed.frames().min(3) {
+            let frame = decibels(observed.frame(observed.frames() - 1 - back), rain_min, dry_db);
+            let since = LeadTime::from_seconds((back as f64 * step_s) as u32);
+            let mut arrived = paths.advance_to(since).sample(frame.view(), Interpolation::Cubic);
+            // Nothing is known of a change where the frame did not see the rain that is here now.
+            arrived.zip_mut_with(&now, |then, now| {
+                if then.is_nan() {
+                    *then = *now;
+                }
+            });
+            lagged.push(plane.forward(&plane.spread(arrived.view())));
+        }
+
+        let cell_km = analysis.grid().cell_size_m() / 1000.0;
+        let by_experience = |cells: &f64| Memory::by_experience(cells * cell_km, step_s / 60.0);
+        let mut memory: Vec<Memory> = cascade.wavelengths().iter().map(by_experience).collect();
+        if lagged.is_empty() || distribution.wet_cells() < FEWEST_WET {
+            if distribution.wet_cells() > 0 {
+                let why = if lagged.is_empty() {
+                    "one frame".to_owned()
+                } else {
+                    format!("{} wet cells", distribution.wet_cells())
+                };
+                let message = format!("{why} cannot tell how long the scales of the rain live: they are taken from experience");
+                notices.push(Notice::new(NoticeKind::Degraded, name, message));
+            }
+        } else {
+            let rho: Vec<Vec<f64>> = lagged
+                .iter()
+                .map(|lagged| cascade.on_rings(&cascade.correlations(&newest, lagged)))
+                .collect();
+            for (ring, memory) in memory.iter_mut().enumerate().skip(1) {
+                let one = rho[0][ring];
+                *memory = Memory::of(one, rho.get(1).map_or(one * one, |two| two[ring]));
+            }
+        }
+        let mut lagged = lagged.into_iter();
+        Ok(Self {
+            before: lagged.next().unwrap_or_else(|| newest.clone()),
+            newest,
+            memory,
+            plane,
+            cascade,
+            distribution,
+            seen,
+            step_s,
+            dry_db,
+        })
+    }
+
+    /// Rain at a lead time, mm h⁻¹, into `out`: `field` `[y, x]`, of any unit, takes on the observed distribution, goes where `displacement`
+    /// takes it, and is missing where it comes from cells that were not observed.
+    pub fn rain_into(&self, mut field: Array2<f32>, displacement: &Displacement, interpolation: Interpolation, mut out: ArrayViewMut2<'_, f32>) {
+        self.distribution.impose(field.view_mut(), &self.seen);
+        field.zip_mut_with(&self.seen, |value, seen| {
+            if !seen {
+                *value = f32::NAN;
+            }
+        });
+        displacement.sample_into(field.view(), interpolation, out.view_mut());
+        let least = self.dry_db + DRY_BELOW_DB;
+        out.par_mapv_inplace(|db| {
+            if db < least {
+                0.0
+            } else {
+                // 10^(dB/10); NaN stays.
+                (db * (0.1 * std::f32::consts::LOG2_10)).exp2()
+            }
+        });
+    }
+
+    /// Steps between frames that a lead time is.
+    pub fn steps(&self, lead_time: LeadTime) -> f64 {
+        f64::from(lead_time.seconds()) / self.step_s
+    }
+}
+
+/// 10 log10 of rain `[y, x]` of at least `rain_min`, mm h⁻¹; `dry_db` below, NaN where not observed.
+pub fn decibels(rain: ArrayView2<'_, f32>, rain_min: f32, dry_db: f32) -> Array2<f32> {
+    rain.mapv(|r| {
+        if r.is_nan() {
+            f32::NAN
+        } else if r >= rain_min {
+            10.0 * r.log10()
+        } else {
+            dry_db
+        }
+    })
+}

@@ -1,0 +1,449 @@
+//! STEPS: many forecasts instead of one, each as rough as rain is; where they agree the rain is sure.
+//!
+//! What S-PROG lets fade, chance fills again, scale by scale and with the observed spectrum; each member moves a little differently, keeps
+//! the distribution of the newest frame, and has no rain far from where rain was. Held are the waves of the observed rain, once, and for each
+//! member the waves of its noise at two steps; its rain is made for one lead time at a time.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use ndarray::{Array2, Array3, ArrayViewMut2, Axis, Zip};
+use nowblend_field::{
+    Analysis, Error, Exceedance, Forecaster, LeadTime, Notice, Run, Seed, Slice,
+    advection::{Drift, SemiLagrangian, Trajectories},
+};
+use rayon::prelude::*;
+use rustfft::num_complex::Complex32;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    autoregression::Remembered,
+    envelope::Envelope,
+    noise::{White, laplace},
+    past::Past,
+    plane::Spectrum,
+    sprog::remembered_waves,
+};
+
+/// How many members there are, what each is made of, and what is handed on of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StepsConfig {
+    /// Members, 1 to 1000.
+    pub members: usize,
+    /// Members that are handed on, at most. If that is fewer than there are, probabilities at `thresholds_mm_h` and the mean of all
+    /// members go with them; with none the mean stands for the rain.
+    pub members_kept: usize,
+    /// Thresholds of those probabilities, mm h⁻¹, ascending.
+    pub thresholds_mm_h: Vec<f64>,
+    /// Quantiles of the members that are handed on as fields, each between 0 and 1.
+    pub quantiles: Vec<f64>,
+    /// Number of scales, 1 to 16.
+    pub scales: usize,
+    /// Rain below this is none, mm h⁻¹, greater than 0.
+    pub rain_min_mm_h: f64,
+    /// How much the motion of the members differs, as a multiple of the differences that Bowler et al. found; 0 for none.
+    pub motion_spread: f64,
+    /// How fast the surroundings grow in which rain may appear, m s⁻¹.
+    pub envelope_m_s: f64,
+    /// Width over which they end, km.
+    pub envelope_rim_km: f64,
+    /// How the rain is moved.
+    pub advection: SemiLagrangian,
+}
+
+impl Default for StepsConfig {
+    fn default() -> Self {
+        Self {
+            members: 20,
+            members_kept: 1000,
+            thresholds_mm_h: vec![0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0],
+            quantiles: Vec::new(),
+            scales: 6,
+            rain_min_mm_h: 0.1,
+            motion_spread: 1.0,
+            envelope_m_s: 15.0,
+            envelope_rim_km: 10.0,
+            advection: SemiLagrangian::default(),
+        }
+    }
+}
+
+/// Differences of the motion after `t` minutes, km h⁻¹: a tᵇ + c, along the motion and across it. Bowler et al. (2006), with the numbers of
+/// pysteps 1.21 (`noise/motion.py`).
+const ALONG: [f64; 3] = [10.88, 0.23, -7.68];
+const ACROSS: [f64; 3] = [5.76, 0.31, -2.72];
+
+/// STEPS.
+pub struct Steps {
+    config: StepsConfig,
+}
+
+impl Steps {
+    /// STEPS as `config` says.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] for a key outside its bounds.
+    pub fn new(config: &StepsConfig) -> Result<Self, Error> {
+        super::check_scales("steps.scales", config.scales)?;
+        super::check_rain_min("steps.rain_min_mm_h", config.rain_min_mm_h)?;
+        let refuse = |what, found, expected| Err(Error::Value { what, found, expected });
+        if !(1..=1000).contains(&config.members) {
+            return refuse("steps.members", config.members as f64, "1 to 1000");
+        }
+        for (what, found) in [
+            ("steps.motion_spread", config.motion_spread),
+            ("steps.envelope_m_s", config.envelope_m_s),
+            ("steps.envelope_rim_km", config.envelope_rim_km),
+        ] {
+            if !(0.0..=1e6).contains(&found) {
+                return refuse(what, found, "0 to 1000000");
+            }
+        }
+        if let Some(q) = config.quantiles.iter().find(|q| !(**q > 0.0 && **q < 1.0)) {
+            return refuse("steps.quantiles", *q, "between 0 and 1");
+        }
+        super::check_thresholds("steps.thresholds_mm_h", &config.thresholds_mm_h)?;
+        Ok(Self { config: config.clone() })
+    }
+}
+
+impl Forecaster for Steps {
+    fn name(&self) -> &str {
+        "steps"
+    }
+
+    fn start<'a>(&'a self, analysis: &'a Analysis, lead_times: &'a [LeadTime], seed: Seed) -> Result<Box<dyn Run + 'a>, Error> {
+        let config = &self.config;
+        let mut notices = super::notices_of_motion(analysis, self.name(), config.rain_min_mm_h);
+        let past = Past::of(analysis, config.scales, config.rain_min_mm_h, self.name(), &mut notices)?;
+        let trajectories = config.advection.trajectories(analysis.motion()?, analysis.grid());
+        let still = |_| Member {
+            noise: vec![Complex32::default(); past.newest.len()],
+            noise_before: vec![Complex32::default(); past.newest.len()],
+            trajectories: trajectories.clone(),
+        };
+        Ok(Box::new(StepsRun {
+            config,
+            seed,
+            members: (0..config.members).map(still).collect(),
+            envelope: Envelope::around(analysis.observed().last(), config.rain_min_mm_h as f32),
+            amplitude: amplitude(&past),
+            remembered: Remembered::new(past.memory.clone()),
+            cell_m: analysis.grid().cell_size_m(),
+            steps: 0,
+            past,
+            lead_times: lead_times.iter(),
+            notices,
+        }))
+    }
+
+    fn references(&self) -> &[&'static str] {
+        &[
+            "Bowler, N. E., C. E. Pierce and A. W. Seed, 2006: STEPS: a probabilistic precipitation forecasting scheme which merges an extrapolation nowcast with downscaled NWP. Quart. J. Roy. Meteor. Soc., 132, 2127-2155, doi:10.1256/qj.04.100",
+            "Pulkkinen, S., et al., 2019: Pysteps: an open-source Python library for probabilistic precipitation nowcasting (v1.0). Geosci. Model Dev., 12, 4185-4219, doi:10.5194/gmd-12-4185-2019",
+        ]
+    }
+}
+
+/// Standard deviation of each part of the noise, `[kx, ky]`, so that its power is that of the observed frames.
+fn amplitude(past: &Past) -> Vec<f32> {
+    let rows = past.cascade.rows();
+    let mut amplitude = vec![0.0; past.newest.len()];
+    amplitude.par_chunks_mut(rows).enumerate().for_each(|(kx, column)| {
+        // A column without a mirror image keeps only half of the power of its numbers, that of the real field they make.
+        let alone = 2.0 / past.cascade.copies(kx);
+        for (ky, amplitude) in column.iter_mut().enumerate() {
+            let place = kx * rows + ky;
+            let power = 0.5 * (past.newest[place].norm_sqr() + past.before[place].norm_sqr());
+            *amplitude = (0.5 * alone * power).sqrt();
+        }
+    });
+    amplitude[0] = 0.0;
+    amplitude
+}
+
+/// One member between lead times.
+struct Member {
+    /// Waves of its noise at the newest whole step, and at the one before.
+    noise: Spectrum,
+    noise_before: Spectrum,
+    trajectories: Trajectories,
+}
+
+struct StepsRun<'a> {
+    config: &'a StepsConfig,
+    seed: Seed,
+    past: Past,
+    remembered: Remembered,
+    amplitude: Vec<f32>,
+    envelope: Envelope,
+    members: Vec<Member>,
+    cell_m: f64,
+    /// Whole steps that the noise has made.
+    steps: usize,
+    lead_times: std::slice::Iter<'a, LeadTime>,
+    notices: Vec<Notice>,
+}
+
+impl Run for StepsRun<'_> {
+    fn next(&mut self) -> Result<Option<Slice>, Error> {
+        let Some(&lead_time) = self.lead_times.next() else {
+            return Ok(None);
+        };
+        let waves = remembered_waves(&self.past, &mut self.remembered, lead_time);
+        let whole = (self.past.steps(lead_time) - 1e-6).ceil() as usize;
+        let scene = Scene {
+            config: self.config,
+            seed: self.seed,
+            past: &self.past,
+            amplitude: &self.amplitude,
+            envelope: &self.envelope,
+            waves: &waves,
+            lead_time,
+            from: self.steps,
+            to: whole,
+            back: (whole as f64 - self.past.steps(lead_time)).clamp(0.0, 1.0) as f32,
+            cell_m: self.cell_m,
+        };
+        let slice = if self.config.members_kept >= self.members.len() || !self.config.quantiles.is_empty() {
+            scene.all(&mut self.members)
+        } else {
+            scene.statistics(&mut self.members)
+        };
+        self.steps = whole;
+        Ok(Some(slice))
+    }
+
+    fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+}
+
+/// All that the members of one lead time share.
+struct Scene<'a> {
+    config: &'a StepsConfig,
+    seed: Seed,
+    past: &'a Past,
+    amplitude: &'a [f32],
+    envelope: &'a Envelope,
+    /// What is left of the observed waves.
+    waves: &'a Spectrum,
+    lead_time: LeadTime,
+    /// Whole steps before and after.
+    from: usize,
+    to: usize,
+    /// Part of a step from `to` back to the lead time.
+    back: f32,
+    cell_m: f64,
+}
+
+impl Scene<'_> {
+    /// A slice with all members, or those that are kept and the quantiles of all.
+    fn all(&self, members: &mut [Member]) -> Slice {
+        let (ny, nx) = self.past.seen.dim();
+        let mut rain = Array3::zeros((members.len(), ny, nx));
+        rain.axis_iter_mut(Axis(0))
+            .into_par_iter()
+            .zip(members.par_iter_mut())
+            .enumerate()
+            .for_each(|(k, (out, member))| self.rain(k, member, out));
+        let mut diagnostics = BTreeMap::new();
+        if !self.config.quantiles.is_empty() {
+            for (q, field) in self.config.quantiles.iter().zip(quantiles(&rain, &self.config.quantiles)) {
+                diagnostics.insert(format!("quantile_{}_mm_h", 100.0 * q), field);
+            }
+        }
+        if self.config.members_kept >= members.len() {
+            return Slice {
+                lead_time: self.lead_time,
+                rain: Some(rain),
+                exceedance: None,
+                diagnostics,
+            };
+        }
+        let mut sums = Sums::new(&self.config.thresholds_mm_h, (ny, nx));
+        for plane in rain.outer_iter() {
+            sums.add(plane);
+        }
+        let kept = rain.slice_move(ndarray::s![..self.config.members_kept, .., ..]);
+        sums.slice(self.lead_time, kept, members.len(), diagnostics)
+    }
+
+    /// A slice with what is kept of the members and the statistics of all, of which only a few exist at a time.
+    fn statistics(&self, members: &mut [Member]) -> Slice {
+        let (ny, nx) = self.past.seen.dim();
+        let count = members.len();
+        let mut sums = Sums::new(&self.config.thresholds_mm_h, (ny, nx));
+        let mut kept = Array3::zeros((self.config.members_kept, ny, nx));
+        let together = rayon::current_num_threads().max(1);
+        let mut rain = Array3::zeros((together.min(count), ny, nx));
+        for (block, members) in members.chunks_mut(together).enumerate() {
+            rain.axis_iter_mut(Axis(0))
+                .into_par_iter()
+                .zip(members.par_iter_mut())
+                .enumerate()
+                .for_each(|(k, (out, member))| self.rain(block * together + k, member, out));
+            for (k, plane) in rain.outer_iter().take(members.len()).enumerate() {
+                sums.add(plane);
+                if let Some(mut kept) = kept.outer_iter_mut().nth(block * together + k) {
+                    kept.assign(&plane);
+                }
+            }
+        }
+        sums.slice(self.lead_time, kept, count, BTreeMap::new())
+    }
+
+    /// Takes member `k` to the lead time and puts its rain into `out`.
+    fn rain(&self, k: usize, member: &mut Member, out: ArrayViewMut2<'_, f32>) {
+        for step in self.from..self.to {
+            self.advance(member, White::new(self.seed, k, step));
+        }
+        let mut waves: Spectrum = self
+            .waves
+            .par_iter()
+            .zip(&member.noise)
+            .zip(&member.noise_before)
+            .with_min_len(1 << 14)
+            .map(|((waves, now), before)| waves + now + (before - now) * self.back)
+            .collect();
+        let mut rain = Array2::zeros(self.past.seen.dim());
+        self.past.plane.back(&mut waves, rain.view_mut());
+        drop(waves);
+        let lead_s = f64::from(self.lead_time.seconds());
+        let (reach, rim) = (
+            self.config.envelope_m_s * lead_s / self.cell_m,
+            1000.0 * self.config.envelope_rim_km / self.cell_m,
+        );
+        self.envelope.confine(rain.view_mut(), self.past.dry_db, reach as f32, rim as f32);
+        let displacement = member.trajectories.drift_to(self.lead_time, self.drift(k));
+        self.past.rain_into(rain, displacement, self.config.advection.interpolation, out);
+    }
+
+    /// One step of the noise.
+    fn advance(&self, member: &mut Member, white: White) {
+        let rows = self.past.cascade.rows();
+        let memory: Vec<[f32; 3]> = self
+            .past
+            .memory
+            .iter()
+            .map(|m| [m.first as f32, m.second as f32, m.chance.sqrt() as f32])
+            .collect();
+        member
+            .noise_before
+            .par_chunks_mut(rows)
+            .zip(member.noise.par_chunks(rows))
+            .zip(self.amplitude.par_chunks(rows))
+            .zip(self.past.cascade.rings().par_chunks(rows))
+            .enumerate()
+            .for_each(|(kx, (((before, now), amplitude), rings))| {
+                let first = (kx * rows) as u64;
+                for (ky, (((before, now), amplitude), ring)) in before.iter_mut().zip(now).zip(amplitude).zip(rings).enumerate() {
+                    let [one, two, chance] = memory[usize::from(*ring)];
+                    *before = now * one + *before * two + white.at(first + ky as u64) * (chance * amplitude);
+                }
+            });
+        std::mem::swap(&mut member.noise, &mut member.noise_before);
+    }
+
+    /// What is added to the motion of member `k` at the lead time.
+    fn drift(&self, k: usize) -> Drift {
+        let minutes = self.lead_time.minutes();
+        let cells_s = |[a, b, c]: [f64; 3], index| {
+            let km_h = self.config.motion_spread * (a * minutes.powf(b) + c).max(0.0);
+            (laplace(self.seed.derive("motion"), k, index) * km_h / 3.6 / self.cell_m) as f32
+        };
+        Drift {
+            along: cells_s(ALONG, 0),
+            left: cells_s(ACROSS, 1),
+        }
+    }
+}
+
+/// Sums over members, in their order.
+struct Sums<'a> {
+    thresholds_mm_h: &'a [f64],
+    reached: Array3<u16>,
+    total: Array2<f32>,
+}
+
+impl<'a> Sums<'a> {
+    fn new(thresholds_mm_h: &'a [f64], (ny, nx): (usize, usize)) -> Self {
+        Self {
+            thresholds_mm_h,
+            reached: Array3::zeros((thresholds_mm_h.len(), ny, nx)),
+            total: Array2::zeros((ny, nx)),
+        }
+    }
+
+    fn add(&mut self, rain: ndarray::ArrayView2<'_, f32>) {
+        Zip::from(&mut self.total).and(rain).par_for_each(|sum, rain| *sum += rain);
+        for (mut plane, threshold) in self.reached.outer_iter_mut().zip(self.thresholds_mm_h) {
+            let threshold = *threshold as f32;
+            Zip::from(&mut plane).and(rain).par_for_each(|n, rain| *n += u16::from(*rain >= threshold));
+        }
+    }
+
+    /// The slice of `count` members with the rain that is `kept`; of all the mean, where none is. A cell that one member leaves missing is
+    /// missing.
+    fn slice(self, lead_time: LeadTime, kept: Array3<f32>, count: usize, mut diagnostics: BTreeMap<String, Array2<f32>>) -> Slice {
+        let share = 1.0 / count as f32;
+        let mean = self.total.mapv_into(|sum| sum * share);
+        let mut probability = Array3::zeros(self.reached.raw_dim());
+        for (mut plane, reached) in probability.outer_iter_mut().zip(self.reached.outer_iter()) {
+            Zip::from(&mut plane).and(reached).and(&mean).par_for_each(|p, n, mean| {
+                *p = if mean.is_nan() { f32::NAN } else { f32::from(*n) * share };
+            });
+        }
+        let rain = if kept.is_empty() {
+            mean.insert_axis(Axis(0))
+        } else {
+            diagnostics.insert("mean_mm_h".to_owned(), mean);
+            kept
+        };
+        Slice {
+            lead_time,
+            rain: Some(rain),
+            exceedance: (!self.thresholds_mm_h.is_empty()).then(|| Exceedance {
+                thresholds_mm_h: Arc::from(self.thresholds_mm_h),
+                probability,
+            }),
+            diagnostics,
+        }
+    }
+}
+
+/// Quantiles over members `[member, y, x]`, one field each, linear between the ordered members; NaN where a member is missing.
+fn quantiles(rain: &Array3<f32>, quantiles: &[f64]) -> Vec<Array2<f32>> {
+    let (count, ny, nx) = rain.dim();
+    let mut fields = vec![Array2::zeros((ny, nx)); quantiles.len()];
+    let rows: Vec<Vec<Vec<f32>>> = (0..ny)
+        .into_par_iter()
+        .map(|y| {
+            let mut sorted = vec![0.0f32; count];
+            let mut row = vec![vec![f32::NAN; nx]; quantiles.len()];
+            for x in 0..nx {
+                for (value, member) in sorted.iter_mut().zip(rain.slice(ndarray::s![.., y, x])) {
+                    *value = *member;
+                }
+                if sorted.iter().any(|v| v.is_nan()) {
+                    continue;
+                }
+                sorted.sort_unstable_by(f32::total_cmp);
+                for (row, q) in row.iter_mut().zip(quantiles) {
+                    let place = q * (count - 1) as f64;
+                    let low = sorted[place as usize];
+                    let high = sorted[(place as usize + 1).min(count - 1)];
+                    row[x] = low + place.fract() as f32 * (high - low);
+                }
+            }
+            row
+        })
+        .collect();
+    for (y, row) in rows.into_iter().enumerate() {
+        for (field, values) in fields.iter_mut().zip(row) {
+            field.row_mut(y).assign(&ndarray::Array1::from(values));
+        }
+    }
+    fields
+}

@@ -1,0 +1,69 @@
+//! A forecaster on duty waits for motion, extrapolation, S-PROG, ANVIL and STEPS: how long, in CPU seconds on one thread, on a real event.
+//!
+//! `cargo test --workspace --test nowblend -- --ignored --nocapture speed` prints the table; `shared/peers/time_pysteps.py` and
+//! `tests/reference/nowcast` time pysteps on the same frames.
+
+use nowblend::{
+    ingest::{Archive, Crop, IngestConfig},
+    nowcast::{Anvil, AnvilConfig, Extrapolation, ExtrapolationConfig, Sprog, SprogConfig, Steps, StepsConfig},
+};
+use nowblend_field::{Analysis, Forecaster, LeadTime, Seed};
+
+use crate::support;
+
+/// CPU seconds that this process has used, and the most memory that it has held, MB.
+fn used() -> (f64, f64) {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
+    let peak_kb: f64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    (ticks / 100.0, peak_kb / 1000.0)
+}
+
+#[test]
+#[ignore = "takes a minute and judges nothing: it prints CPU seconds"]
+fn speed_of_rain_in_motion_on_one_thread() {
+    let Some(data) = support::data("speed") else { return };
+    let threads: usize = std::env::var("NOWBLEND_SPEED_THREADS").map_or(1, |t| t.parse().unwrap());
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    for (grid, crop) in [("512 x 512", Some(([64, 575], [100, 611]))), ("640 x 710", None)] {
+        let config = IngestConfig {
+            source: data.join("radar/train/mch_20160711.nc").to_string_lossy().into_owned(),
+            crop: crop.map(|(rows, columns)| Crop { rows, columns }),
+            ..IngestConfig::default()
+        };
+        let archive = Archive::open(&config).unwrap();
+        let start = archive.times()[3];
+        let observed = archive.observed(start, 4).unwrap().sequence;
+        let leads = LeadTime::every(LeadTime::from_minutes(5), 12);
+        pool.install(|| {
+            let (before, _) = used();
+            let wall = std::time::Instant::now();
+            let analysis = Analysis::new(observed.clone());
+            analysis.motion().unwrap();
+            println!("{grid} motion {:.3} s CPU, {:.3} s", used().0 - before, wall.elapsed().as_secs_f64());
+            let forecasters: [Box<dyn Forecaster>; 4] = [
+                Box::new(Extrapolation::new(ExtrapolationConfig::default())),
+                Box::new(Sprog::new(SprogConfig::default()).unwrap()),
+                Box::new(Anvil::new(AnvilConfig::default()).unwrap()),
+                Box::new(Steps::new(&StepsConfig::default()).unwrap()),
+            ];
+            for forecaster in &forecasters {
+                let (before, _) = used();
+                let wall = std::time::Instant::now();
+                let mut run = forecaster.start(&analysis, &leads, Seed(1)).unwrap();
+                let start = used().0 - before;
+                while run.next().unwrap().is_some() {}
+                let (after, peak) = used();
+                println!(
+                    "{grid} {} {:.3} s CPU (start {start:.3}), {:.3} s, peak so far {peak:.0} MB",
+                    forecaster.name(),
+                    after - before,
+                    wall.elapsed().as_secs_f64()
+                );
+            }
+        });
+    }
+}
