@@ -76,8 +76,10 @@ mod tests {
 
     #[test]
     fn a_threshold_of_nought_is_refused_by_name() {
-        let config: MetricsConfig = toml::from_str("thresholds_mm_h = [0.0, 1.0]").unwrap();
-        assert!(config.check().unwrap_err().to_string().contains("`thresholds_mm_h`"));
+        for key in ["thresholds_mm_h", "fss_thresholds_mm_h", "crps_weight_thresholds_mm_h"] {
+            let config: MetricsConfig = toml::from_str(&format!("{key} = [0.0, 1.0]")).unwrap();
+            assert!(config.check().unwrap_err().to_string().contains(&format!("`{key}`")));
+        }
         assert!(toml::from_str::<MetricsConfig>("threshold = 1.0").is_err());
         assert!(MetricsConfig::default().check().is_ok());
     }
