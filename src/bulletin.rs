@@ -272,10 +272,18 @@ fn shown(config: &Config, case: &CaseTerms, scorecard: &Scorecard) -> Vec<Score>
         "",
         Best::Nearest(1.0),
     ));
+    let members = [
+        ("crps_fair", "fair CRPS of members", "mm/h", Best::Lowest),
+        ("threshold_crps_fair", "fair threshold CRPS of members", "mm/h", Best::Lowest),
+        ("spread_error", "spread of members over error of their mean", "", Best::Nearest(1.0)),
+    ];
+    wanted.extend(members.map(|(metric, name, unit, best)| (metric.into(), name.into(), unit, best)));
     let mut shown = Vec::new();
     for (metric, name, unit, best) in &wanted {
+        let of_members = members.iter().any(|(member_metric, ..)| member_metric == metric);
         for lead in &case.leads {
-            if let Some(row) = scorecard.find(&lead.component, lead.lead_time.minutes(), metric) {
+            let row = scorecard.find(&lead.component, lead.lead_time.minutes(), metric);
+            if let Some(row) = row.filter(|row| !(of_members && row.score.is_nan())) {
                 shown.push(Score {
                     name: name.clone(),
                     unit: (*unit).to_owned(),

@@ -135,7 +135,16 @@ enum Command {
 }
 
 /// Scores that a terminal shows; the files hold all.
-const SHOWN: [&str; 5] = ["csi_1_mm_h", "csi_5_mm_h", "fss_5_mm_h_20_km", "mae", "frequency_bias_1_mm_h"];
+const SHOWN: [&str; 8] = [
+    "csi_1_mm_h",
+    "csi_5_mm_h",
+    "fss_5_mm_h_20_km",
+    "mae",
+    "frequency_bias_1_mm_h",
+    "crps_fair",
+    "threshold_crps_fair",
+    "spread_error",
+];
 
 /// Where radar files are, and how they are read.
 #[derive(Debug, Args)]

@@ -4,40 +4,56 @@
 //! one that the forecast leaves missing counts as dry, for everyone, and its share stands beside every score.
 
 mod bootstrap;
+mod brier;
 mod case;
 mod categorical;
 mod config;
 mod continuous;
+mod crps;
 mod error;
+mod fractions_of_probability;
 mod mask;
+mod members;
 mod neighbourhood;
 mod pair;
-mod probabilistic;
+mod probability_bins;
+mod rank_histogram;
 #[cfg(test)]
 mod reference;
+mod reliability_slope;
+mod roc;
 mod scorecard;
 mod spectra;
+mod spread;
 mod stored;
 mod terms;
+mod threshold_crps;
 
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{BootstrapConfig, Resamples};
+pub use brier::{Brier, BrierPart};
 pub use case::{CaseTerms, LeadTerms, frame_of};
 pub use categorical::{Categorical, Contingency};
 pub use config::MetricsConfig;
 pub use continuous::{Continuous, Moment};
+pub use crps::{Crps, Kernel};
 pub use error::Error;
+pub use fractions_of_probability::FractionsOfProbability;
 pub use mask::EventMask;
 pub use neighbourhood::{FractionsSkillScore, window_cells};
 pub use pair::{Forecast, Observed};
-pub use probabilistic::{Brier, ReliabilitySlope, ThresholdCrps};
+pub use rank_histogram::RankHistogram;
+pub use reliability_slope::ReliabilitySlope;
+pub use roc::RocArea;
 pub use scorecard::{Row, Scorecard};
-pub use spectra::PowerRatio;
+pub use spectra::{MemberPowerRatio, PowerRatio};
+pub use spread::Spread;
 pub use stored::stored;
 pub use terms::Terms;
+pub use threshold_crps::{ThresholdCrps, ThresholdCrpsFair};
 
 /// A score of a forecast against what was observed.
 pub trait Metric: Send + Sync {
@@ -132,12 +148,47 @@ impl Metrics {
         for band in 0..config.spectral_bands_km.len() {
             metrics.push(Box::new(PowerRatio::new(&config.spectral_bands_km, band)));
         }
-        metrics.push(Box::new(ThresholdCrps {}));
-        for &threshold_mm_h in &config.thresholds_mm_h {
-            metrics.push(Box::new(Brier { threshold_mm_h }));
-            metrics.push(Box::new(ReliabilitySlope { threshold_mm_h }));
-        }
+        Self::add_probabilities(config, &mut metrics);
+        Self::add_members(config, &mut metrics);
         Ok(Self { metrics })
+    }
+
+    /// Those of probabilities; a forecast without doubt says 1 or 0.
+    fn add_probabilities(config: &MetricsConfig, metrics: &mut Vec<Box<dyn Metric>>) {
+        metrics.push(Box::new(ThresholdCrps {}));
+        metrics.push(Box::new(ThresholdCrpsFair {}));
+        for &threshold_mm_h in &config.thresholds_mm_h {
+            for part in BrierPart::ALL {
+                metrics.push(Box::new(Brier { part, threshold_mm_h }));
+            }
+            metrics.push(Box::new(ReliabilitySlope { threshold_mm_h }));
+            metrics.push(Box::new(RocArea { threshold_mm_h }));
+        }
+        for &threshold_mm_h in &config.fss_thresholds_mm_h {
+            for &window_km in &config.fss_windows_km {
+                metrics.push(Box::new(FractionsOfProbability { threshold_mm_h, window_km }));
+            }
+        }
+    }
+
+    /// Those of members; a forecast without doubt is its only one.
+    fn add_members(config: &MetricsConfig, metrics: &mut Vec<Box<dyn Metric>>) {
+        let weights = &config.crps_weight_thresholds_mm_h;
+        for kernel in [Kernel::Plain, Kernel::Fair] {
+            metrics.push(Box::new(Crps::new(kernel, weights)));
+            for threshold in 0..weights.len() {
+                metrics.push(Box::new(Crps::above(kernel, weights, threshold)));
+            }
+        }
+        for spread in Spread::ALL {
+            metrics.push(Box::new(spread));
+        }
+        for part in RankHistogram::ALL {
+            metrics.push(Box::new(part));
+        }
+        for band in 0..config.spectral_bands_km.len() {
+            metrics.push(Box::new(MemberPowerRatio::new(&config.spectral_bands_km, band)));
+        }
     }
 
     /// The metrics in the order of tables.

@@ -1,6 +1,8 @@
 //! Scores of neighbourhoods: rain in about the right place counts.
 
-use ndarray::{Array2, Zip};
+use std::ops::{Add, Sub};
+
+use ndarray::{Array2, ArrayView2, Zip};
 
 use super::{Forecast, Label, Metric, Observed, Terms};
 
@@ -55,10 +57,15 @@ impl Metric for FractionsSkillScore {
     }
 
     fn score(&self, terms: &Terms) -> f64 {
-        match terms.array() {
-            Some([difference, sum]) if sum > 0.0 => 1.0 - difference / sum,
-            _ => f64::NAN,
-        }
+        fractions_skill(terms)
+    }
+}
+
+/// 1 − Σ(p_f − p_o)² / (Σp_f² + Σp_o²).
+pub(super) fn fractions_skill(terms: &Terms) -> f64 {
+    match terms.array() {
+        Some([difference, sum]) if sum > 0.0 => 1.0 - difference / sum,
+        _ => f64::NAN,
     }
 }
 
@@ -67,35 +74,46 @@ pub fn window_cells(window_km: f64, cell_km: f64) -> usize {
     (window_km / cell_km).round_ties_even() as usize | 1
 }
 
-/// Number of cells at or above a threshold in the window of odd width around each cell, by running sums: the cost does not depend on
-/// the width.
+/// Number of cells at or above a threshold in the window of odd width around each cell.
 pub(super) fn event_counts(rain: &Array2<f32>, threshold: f32, window: usize) -> Array2<u32> {
+    window_sums(rain.view(), window, |r| u32::from(r >= threshold))
+}
+
+/// Sum of the values of cells in the window of odd width around each cell, by running sums: the cost does not depend on the width.
+pub(super) fn window_sums<T>(field: ArrayView2<'_, f32>, window: usize, value: impl Fn(f32) -> T) -> Array2<T>
+where
+    T: Copy + Default + Add<Output = T> + Sub<Output = T>,
+{
     let half = window / 2;
-    let (ny, nx) = rain.dim();
-    let mut along_rows = Array2::<u32>::zeros((ny, nx));
-    let mut before = vec![0u32; nx + 1];
-    for (cells, mut counts) in rain.outer_iter().zip(along_rows.outer_iter_mut()) {
-        for (column, r) in cells.iter().enumerate() {
-            before[column + 1] = before[column] + u32::from(*r >= threshold);
+    let (ny, nx) = field.dim();
+    let mut along_rows = Array2::from_elem((ny, nx), T::default());
+    let mut before = vec![T::default(); nx + 1];
+    for (cells, mut counts) in field.outer_iter().zip(along_rows.outer_iter_mut()) {
+        for (column, cell) in cells.iter().enumerate() {
+            before[column + 1] = before[column] + value(*cell);
         }
         for (column, count) in counts.iter_mut().enumerate() {
             *count = before[(column + half + 1).min(nx)] - before[column.saturating_sub(half)];
         }
     }
-    let mut counts = Array2::zeros((ny, nx));
-    let mut running = Array2::<u32>::zeros((1, nx));
+    let mut counts = Array2::from_elem((ny, nx), T::default());
+    let mut running = Array2::from_elem((1, nx), T::default());
     let mut running = running.row_mut(0);
     for row in 0..half.min(ny) {
-        Zip::from(&mut running).and(along_rows.row(row)).for_each(|sum, more| *sum += more);
+        Zip::from(&mut running)
+            .and(along_rows.row(row))
+            .for_each(|sum, more| *sum = *sum + *more);
     }
     for row in 0..ny {
         if row + half < ny {
             Zip::from(&mut running)
                 .and(along_rows.row(row + half))
-                .for_each(|sum, more| *sum += more);
+                .for_each(|sum, more| *sum = *sum + *more);
         }
         if let Some(left) = row.checked_sub(half + 1) {
-            Zip::from(&mut running).and(along_rows.row(left)).for_each(|sum, less| *sum -= less);
+            Zip::from(&mut running)
+                .and(along_rows.row(left))
+                .for_each(|sum, less| *sum = *sum - *less);
         }
         counts.row_mut(row).assign(&running);
     }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayBase, Axis, CowArray, Data, Ix2};
 use nowblend_field::{Exceedance, Slice};
 
 use super::{
@@ -18,6 +18,7 @@ pub struct Forecast<'a> {
     rain: Option<Array2<f32>>,
     known: Option<Array2<bool>>,
     slice: Option<&'a Slice>,
+    shares: Mutex<BTreeMap<u32, Arc<[f32]>>>,
 }
 
 impl<'a> Forecast<'a> {
@@ -31,6 +32,7 @@ impl<'a> Forecast<'a> {
                     rain: None,
                     known: None,
                     slice: None,
+                    shares: Mutex::default(),
                 },
                 Self::of_rain,
             )
@@ -43,6 +45,7 @@ impl<'a> Forecast<'a> {
             rain: Some(dry_where_missing(rain)),
             known: Some(rain.as_standard_layout().mapv(|r| !r.is_nan())),
             slice: None,
+            shares: Mutex::default(),
         }
     }
 
@@ -71,39 +74,74 @@ impl<'a> Forecast<'a> {
         Some(observed.cells.iter().map(|cell| rain[*cell as usize]))
     }
 
-    /// Probability of rain at or above a threshold, on the cells that count: the forecaster's own, else the share of its members, else
-    /// 1 or 0 by its rain.
-    pub(super) fn probability_on(&self, observed: &Observed, threshold_mm_h: f64) -> Option<Vec<f32>> {
-        if let Some(plane) = self.exceedance().and_then(|e| e.at(threshold_mm_h)) {
-            let plane = plane.as_standard_layout();
-            let all = plane.as_slice()?;
-            return Some(
-                observed
-                    .cells
-                    .iter()
-                    .map(|c| all[*c as usize])
-                    .map(|p| if p.is_nan() { 0.0 } else { p })
-                    .collect(),
-            );
+    /// The members `[y, x]` in standard layout, NaN where missing: a forecast of rain alone is its only member.
+    pub(super) fn members(&self) -> Vec<CowArray<'_, f32, Ix2>> {
+        match self.slice.and_then(|s| s.rain.as_ref()) {
+            Some(members) => members
+                .outer_iter()
+                .map(|member| match member.is_standard_layout() {
+                    true => member.into(),
+                    false => member.as_standard_layout().into_owned().into(),
+                })
+                .collect(),
+            None => self.rain.iter().map(|rain| rain.view().into()).collect(),
+        }
+    }
+
+    /// Number of members; a forecast of rain alone has one, a forecast of probabilities none.
+    pub(super) fn member_count(&self) -> usize {
+        match self.slice.and_then(|s| s.rain.as_ref()) {
+            Some(members) => members.len_of(Axis(0)),
+            None => usize::from(self.rain.is_some()),
+        }
+    }
+
+    /// Share of the members at or above a threshold, row by row over the grid, 0 where a member is missing; `None` for fewer than two
+    /// members. Computed once and kept.
+    pub(super) fn share_of_members(&self, threshold_mm_h: f64) -> Option<Arc<[f32]>> {
+        if self.member_count() < 2 {
+            return None;
         }
         let threshold = threshold_mm_h as f32;
-        if let Some(members) = self
-            .slice
-            .and_then(|s| s.rain.as_ref())
-            .filter(|members| members.len_of(Axis(0)) > 1)
-        {
-            let mut share = vec![0.0; observed.cells.len()];
-            for member in members.outer_iter() {
-                let member = member.as_standard_layout();
-                let all = member.as_slice()?;
-                for (share, cell) in share.iter_mut().zip(&observed.cells) {
-                    *share += f32::from(all[*cell as usize] >= threshold);
-                }
-            }
-            share.iter_mut().for_each(|s| *s /= members.len_of(Axis(0)) as f32);
-            return Some(share);
+        let mut known = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = known.get(&threshold.to_bits()) {
+            return Some(Arc::clone(share));
         }
-        Some(self.rain_on(observed)?.map(|r| f32::from(r >= threshold)).collect())
+        let members = self.members();
+        let rows: Vec<&[f32]> = members.iter().map(|m| m.as_slice()).collect::<Option<_>>()?;
+        let count = rows.len() as f64;
+        let mut share = vec![0.0f32; rows[0].len()];
+        for row in &rows {
+            for (share, rain) in share.iter_mut().zip(*row) {
+                *share += f32::from(*rain >= threshold);
+            }
+        }
+        share.iter_mut().for_each(|s| *s = (f64::from(*s) / count) as f32);
+        let share: Arc<[f32]> = share.into();
+        known.insert(threshold.to_bits(), Arc::clone(&share));
+        Some(share)
+    }
+
+    /// Probability of rain at or above a threshold, row by row over the grid: the forecaster's own, else the share of its members, else
+    /// 1 or 0 by its rain.
+    pub(super) fn probability(&self, threshold_mm_h: f64) -> Option<Arc<[f32]>> {
+        if let Some(plane) = self.exceedance().and_then(|e| e.at(threshold_mm_h)) {
+            return Some(plane.iter().map(|p| if p.is_nan() { 0.0 } else { *p }).collect());
+        }
+        let threshold = threshold_mm_h as f32;
+        self.share_of_members(threshold_mm_h)
+            .or_else(|| Some(self.rain.as_ref()?.iter().map(|r| f32::from(*r >= threshold)).collect()))
+    }
+
+    /// Whether [`Forecast::probability`] may be other than 0 and 1.
+    pub(super) fn tells_probability(&self, threshold_mm_h: f64) -> bool {
+        self.slice.is_some_and(|s| s.tells_probability(threshold_mm_h))
+    }
+
+    /// [`Forecast::probability`] on the cells that count.
+    pub(super) fn probability_on(&self, observed: &Observed, threshold_mm_h: f64) -> Option<Vec<f32>> {
+        let all = self.probability(threshold_mm_h)?;
+        Some(observed.cells.iter().map(|cell| all[*cell as usize]).collect())
     }
 
     fn exceedance(&self) -> Option<&'a Exceedance> {
@@ -163,9 +201,14 @@ impl Observed {
         &self.cells
     }
 
+    /// Observed rain row by row over the grid, mm h⁻¹, 0 where missing.
+    pub(super) fn rain(&self) -> &[f32] {
+        self.rain.as_slice().expect("made in standard layout")
+    }
+
     /// Observed rain on the cells that count.
     pub(super) fn rain_on(&self) -> impl Iterator<Item = f32> + '_ {
-        let rain = self.rain.as_slice().expect("made in standard layout");
+        let rain = self.rain();
         self.cells.iter().map(move |cell| rain[*cell as usize])
     }
 
@@ -189,7 +232,8 @@ impl Observed {
     }
 }
 
-fn dry_where_missing(rain: &Array2<f32>) -> Array2<f32> {
+/// Rain `[y, x]` in standard layout, 0 where missing.
+pub(super) fn dry_where_missing<S: Data<Elem = f32>>(rain: &ArrayBase<S, Ix2>) -> Array2<f32> {
     let rain = rain.as_standard_layout();
     rain.mapv(|r| if r.is_nan() { 0.0 } else { r })
 }

@@ -163,7 +163,8 @@ impl Scorecard {
         )
     }
 
-    /// Tables of some metrics by component and lead time for a terminal, with the cases and the share of missing cells below.
+    /// Tables of some metrics by component and lead time for a terminal, with the cases and the share of missing cells below. A metric
+    /// that is nowhere defined, such as one of members where there are none, has no table.
     pub fn text(&self, metrics: &[&str]) -> String {
         let rows: Vec<&Row> = self.rows.iter().filter(|row| row.event == ALL_EVENTS).collect();
         let components = in_order(rows.iter().map(|row| row.component.as_str()));
@@ -183,7 +184,7 @@ impl Scorecard {
             text.push('\n');
         };
         for metric in metrics {
-            if rows.iter().any(|row| row.label.to_string() == *metric) {
+            if rows.iter().any(|row| !row.score.is_nan() && row.label.to_string() == *metric) {
                 table(metric, &|component, lead| {
                     let score = self.find(component, lead, metric)?.score;
                     (!score.is_nan()).then(|| format!("{score:.3}"))
@@ -455,12 +456,13 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&card.json()).unwrap();
         assert_eq!(json["rows"][0]["low"], serde_json::Value::Null);
         assert_eq!(json["rows"][0]["metric"], "csi");
-        let text = card.text(&["csi_1_mm_h", "not_a_metric"]);
+        let text = card.text(&["csi_1_mm_h", "mae", "not_a_metric"]);
         assert!(
             text.contains("csi_1_mm_h\n") && text.contains("0.500") && text.contains("25.0 %"),
             "{text}"
         );
-        assert!(!text.contains("not_a_metric"));
+        // The mean absolute error is nowhere defined, the other does not exist.
+        assert!(!text.contains("mae") && !text.contains("not_a_metric"));
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use std::{f64::consts::PI, ops::Range, sync::Arc};
 
 use ndarray::{Array2, s};
+use rayon::prelude::*;
 use realfft::RealFftPlanner;
 use rustfft::{FftPlanner, num_complex::Complex64};
 
-use super::{Forecast, Label, Metric, Observed, Terms};
+use super::{Forecast, Label, Metric, Observed, Terms, pair::dry_where_missing};
 
 /// Power below this is none, (mm h⁻¹)².
 const NO_POWER: f64 = 1e-12;
@@ -53,27 +54,85 @@ impl Metric for PowerRatio {
         let (Some(rain), Some(region)) = (forecast.rain(), observed.region()) else {
             return Terms::default();
         };
-        let forecast_power = ring_power(rain, region);
-        let observed_power = observed.power(region);
-        let mut sums = vec![0.0; 3 * self.bands_km.len()];
-        for (ring, (f, o)) in forecast_power.iter().zip(observed_power).enumerate() {
-            let wavelength_km = observed.cell_km() * region.shorter_side() as f64 / (ring + 1) as f64;
-            for (band, [from, to]) in self.bands_km.iter().enumerate() {
-                if (*from..*to).contains(&wavelength_km) {
-                    for (sum, more) in sums[3 * band..].iter_mut().zip([*f, *o, 1.0]) {
-                        *sum += more;
-                    }
-                }
-            }
-        }
-        Terms::new(sums)
+        band_terms(&self.bands_km, &ring_power(rain, region), observed, region)
     }
 
     fn score(&self, terms: &Terms) -> f64 {
-        match terms.sums().get(3 * self.band..3 * self.band + 3) {
-            Some([f, o, rings]) if *rings > 0.0 => 10.0 * ((f + NO_POWER) / (o + NO_POWER)).log10(),
-            _ => f64::NAN,
+        band_ratio(terms, self.band)
+    }
+}
+
+/// Forecast over observed power of the members, dB: as [`PowerRatio`], but P_f is the mean of the members' powers and not the power of
+/// their mean, so that members as rough as rain score 0 even where their mean is smooth. A missing cell of a member is dry; a forecast
+/// without doubt is its only member. Cases weigh alike, however many members each has.
+///
+/// # Source
+///
+/// That of [`PowerRatio`], whose spectra of ensembles are those of single members, too.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MemberPowerRatio(PowerRatio);
+
+impl MemberPowerRatio {
+    /// The ratio in one of several bands of wavelength, from and up to, km.
+    pub fn new(bands_km: &[[f64; 2]], band: usize) -> Self {
+        Self(PowerRatio::new(bands_km, band))
+    }
+}
+
+impl Metric for MemberPowerRatio {
+    fn label(&self) -> Label {
+        Label::new(format!("member_{}", self.0.label().metric))
+    }
+
+    fn sums(&self) -> String {
+        "member_power".to_owned()
+    }
+
+    /// Mean power of the members, observed power and number of rings, band after band.
+    fn terms(&self, forecast: &Forecast<'_>, observed: &Observed) -> Terms {
+        let Some(region) = observed.region() else { return Terms::default() };
+        let members = forecast.members();
+        let powers: Vec<Vec<f64>> = members
+            .par_iter()
+            .map(|member| ring_power(&dry_where_missing(member), region))
+            .collect();
+        let Some((first, others)) = powers.split_first() else {
+            return Terms::default();
+        };
+        let mut mean = first.clone();
+        for power in others {
+            mean.iter_mut().zip(power).for_each(|(sum, more)| *sum += more);
         }
+        mean.iter_mut().for_each(|sum| *sum /= powers.len() as f64);
+        band_terms(&self.0.bands_km, &mean, observed, region)
+    }
+
+    fn score(&self, terms: &Terms) -> f64 {
+        band_ratio(terms, self.0.band)
+    }
+}
+
+/// Forecast power, observed power and number of rings, band after band.
+fn band_terms(bands_km: &[[f64; 2]], forecast_power: &[f64], observed: &Observed, region: &Region) -> Terms {
+    let mut sums = vec![0.0; 3 * bands_km.len()];
+    for (ring, (f, o)) in forecast_power.iter().zip(observed.power(region)).enumerate() {
+        let wavelength_km = observed.cell_km() * region.shorter_side() as f64 / (ring + 1) as f64;
+        for (band, [from, to]) in bands_km.iter().enumerate() {
+            if (*from..*to).contains(&wavelength_km) {
+                for (sum, more) in sums[3 * band..].iter_mut().zip([*f, *o, 1.0]) {
+                    *sum += more;
+                }
+            }
+        }
+    }
+    Terms::new(sums)
+}
+
+/// Forecast over observed power in a band, dB.
+fn band_ratio(terms: &Terms, band: usize) -> f64 {
+    match terms.sums().get(3 * band..3 * band + 3) {
+        Some([f, o, rings]) if *rings > 0.0 => 10.0 * ((f + NO_POWER) / (o + NO_POWER)).log10(),
+        _ => f64::NAN,
     }
 }
 
@@ -180,6 +239,25 @@ mod tests {
         for score in ratio(&(waves() * 0.5), &waves(), 1000.0) {
             assert!((score + 6.0206).abs() < 1e-4, "{score}");
         }
+    }
+
+    #[test]
+    fn members_as_rough_as_rain_keep_the_power_that_their_mean_has_lost() {
+        // Two members, the waves and what is left of 4 mm/h above them: their mean is 2 mm/h everywhere and has no power, each has all of it.
+        let members = ndarray::stack![ndarray::Axis(0), waves(), 4.0 - waves()];
+        let mut slice = nowblend_field::Slice::of_rain(nowblend_field::LeadTime::from_minutes(5), waves());
+        slice.rain = Some(members);
+        let mask = Array2::from_elem((40, 50), true);
+        let observed = Observed::new(&waves(), &mask, 1000.0);
+        let bands = [[0.0, 8.0], [8.0, 128.0]];
+        let members = MemberPowerRatio::new(&bands, 0);
+        let mean = PowerRatio::new(&bands, 0);
+        let forecast = Forecast::of(&slice);
+        assert!(members.score(&members.terms(&forecast, &observed)).abs() < 1e-4);
+        assert!(mean.score(&mean.terms(&forecast, &observed)) < -60.0);
+        // The only member is the forecast.
+        let alone = Forecast::of_rain(&(waves() * 0.5));
+        assert_eq!(members.terms(&alone, &observed), mean.terms(&alone, &observed));
     }
 
     #[test]

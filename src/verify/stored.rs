@@ -1,9 +1,10 @@
 //! Scores a forecast that was stored, against the frames that came afterwards.
 
+use ndarray::Array3;
 use nowblend_field::{Exceedance, Slice};
 
 use super::{
-    CaseTerms, Error, EventMask, Forecast, LeadTerms, Metrics, MetricsConfig, Observed, case::TOLERANCE_S, frame_of, probabilistic,
+    CaseTerms, Error, EventMask, Forecast, LeadTerms, Metrics, MetricsConfig, Observed, case::TOLERANCE_S, frame_of, threshold_crps,
 };
 use crate::{
     ingest::Archive,
@@ -13,7 +14,7 @@ use crate::{
 /// Name of the best rain of a stored forecast in tables.
 const BEST: &str = "blend";
 
-/// What a stored forecast adds to the scores: its best rain with its probabilities as `blend`, and each component whose rain is stored
+/// What a stored forecast adds to the scores: its best rain with its members and probabilities as `blend`, and each component whose rain is stored
 /// beside it. Lead times without a frame within a minute are left out.
 ///
 /// # Errors
@@ -39,6 +40,7 @@ pub fn stored(forecast: &StoredForecast, event: &str, archive: &Archive, config:
         for (component, product) in rain_products(forecast) {
             let mut slice = Slice::of_rain(lead_time, forecast.field(&product, 0, lead_time)?);
             if component == BEST {
+                slice.rain = members(forecast, lead_time)?.or(slice.rain);
                 slice.exceedance = exceedance(forecast, lead_time, config)?;
             }
             leads.push(LeadTerms::of(&component, lead_time, &metrics, &Forecast::of(&slice), &observed));
@@ -68,9 +70,21 @@ fn rain_products(forecast: &StoredForecast) -> Vec<(String, String)> {
     best.into_iter().chain(others).collect()
 }
 
+/// The members of the best rain `[member, y, x]`, where they are stored.
+fn members(forecast: &StoredForecast, lead_time: nowblend_field::LeadTime) -> Result<Option<Array3<f32>>, Error> {
+    let product = Product::members().name;
+    let Ok(stored) = forecast.product(&product) else { return Ok(None) };
+    let fields = (0..stored.layers)
+        .map(|member| forecast.field(&product, member, lead_time))
+        .collect::<Result<Vec<_>, _>>()?;
+    let views: Vec<_> = fields.iter().map(|field| field.view()).collect();
+    // Of no members there is nothing to stack.
+    Ok(ndarray::stack(ndarray::Axis(0), &views).ok())
+}
+
 /// The probabilities of those thresholds that are judged.
 fn exceedance(forecast: &StoredForecast, lead_time: nowblend_field::LeadTime, config: &MetricsConfig) -> Result<Option<Exceedance>, Error> {
-    let wanted: Vec<f64> = probabilistic::levels().chain(config.thresholds_mm_h.iter().copied()).collect();
+    let wanted: Vec<f64> = threshold_crps::levels().chain(config.thresholds_mm_h.iter().copied()).collect();
     let known = forecast.thresholds_mm_h().iter().copied().enumerate();
     let layers: Vec<(usize, f64)> = known.filter(|(_, t)| wanted.iter().any(|w| (w - t).abs() < 1e-6)).collect();
     if layers.is_empty() {

@@ -341,3 +341,66 @@ fn a_stored_forecast_scores_as_it_did_when_it_was_made() {
     });
     assert!(coarse.is_err(), "an archive that is not there is refused");
 }
+
+#[test]
+fn the_members_of_a_stored_ensemble_are_judged_as_members_and_a_forecast_without_doubt_is_not_blamed_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, path) = (folder.path().join("a.nc"), folder.path().join("forecast.nc"));
+    write_archive(&source, 6, |_, rain| rain);
+    let config = config(folder.path(), std::slice::from_ref(&source));
+    let archive = Archive::open(&config.events[0].ingest).unwrap();
+    let lead_time = LeadTime::from_minutes(10);
+    let header = Header {
+        title: "a forecast".to_owned(),
+        institution: "none".to_owned(),
+        grid: grid(),
+        reference_time: first_frame() + TimeDelta::minutes(30),
+        lead_times: vec![lead_time],
+        products: vec![
+            Product::ensemble_mean(),
+            Product::members(),
+            Product::rainfall_rate_of("persistence"),
+        ],
+        members: 2,
+        thresholds_mm_h: Vec::new(),
+        thresholds_mm: Vec::new(),
+        lon_lat: false,
+        provenance: Provenance {
+            config_toml: String::new(),
+            seed: Seed(0),
+            version: "0".to_owned(),
+            commit: None,
+            inputs: Vec::new(),
+            references: Vec::new(),
+            notices: Vec::new(),
+        },
+    };
+    // One member is right, the other has twice the rain: the mean is half of the rain off.
+    let truth = archive.frame(first_frame() + TimeDelta::minutes(40)).unwrap().unwrap();
+    let mut writer = Writer::create(&path, header).unwrap();
+    writer.push(lead_time, "rainfall_rate", 0, (&truth * 1.5).view()).unwrap();
+    for (number, factor) in [1.0, 2.0].into_iter().enumerate() {
+        writer
+            .push(lead_time, &Product::members().name, number, (&truth * factor).view())
+            .unwrap();
+    }
+    writer
+        .push(lead_time, "rainfall_rate_persistence", 0, (&truth * 1.5).view())
+        .unwrap();
+    writer.finish().unwrap();
+
+    let case = verify::stored(&store::read(&path).unwrap(), "a", &archive, &config.metrics).unwrap();
+    let metrics = verify::Metrics::new(&config.metrics).unwrap();
+    let card = Scorecard::new(&[case], &metrics, &config.metrics.bootstrap, None, Seed(0));
+    let of = |component: &str, metric: &str| score(&card, component, 10.0, metric);
+    let mae = of("persistence", "mae");
+    assert!(mae > 0.0 && (of("blend", "mae") - mae).abs() < 1e-5 * mae);
+    // Distances 0 and o, pairs o apart: o/2 - o/4, half of the mean's error; fair o/2 - o/2. The variance o²/2 is twice the squared error.
+    assert!((of("blend", "crps") - mae / 2.0).abs() < 1e-5 * mae);
+    assert!(of("blend", "crps_fair").abs() < 1e-5 * mae);
+    assert!((of("blend", "spread_error") - 2f64.sqrt()).abs() < 1e-5);
+    assert_eq!(of("persistence", "crps"), mae);
+    assert!(of("persistence", "crps_fair").is_nan());
+    let text = card.text(&["crps_fair", "spread_error", "rank_histogram_delta"]);
+    assert!(text.contains("spread_error") && text.contains("1.414"), "{text}");
+}

@@ -38,9 +38,21 @@ truth[hashed(800000 + k) < 0.03] = np.nan                          # and the obs
 levels = np.array(scorelib.LEVELS)
 probability = np.stack([np.clip(1.25 * hashed(900000 + k) - j / 10, 0, 1) for j in range(len(levels))]).astype(np.float32)
 probability = (np.floor(probability * 256) / 256).astype(np.float32)  # exact in f32
+members = np.stack([rain(2 + m) for m in range(20)])
+members[1][hashed(600000 + k) < 0.05] = np.nan                     # a member has gaps
+# Between the steps of the rain, so that no member equals it and no rank is drawn; exact in f32.
+apart = np.stack([rain(30 + m) + np.float32((m + 1) / 1024) for m in range(7)])
+
+def above(t, ensemble):
+    """CRPS of the rain above t: that of max(x, t) and max(o, t)."""
+    said = scorelib.score_ens(np.maximum(np.nan_to_num(ensemble, nan=0.0), np.float32(t)), np.maximum(truth, np.float32(t)), mask, KM)
+    return [(m + "_weighted", t, "", v) for m, _, _, v in said if m in ("CRPS", "CRPS_fair")]
+
 rows = [("forecast", *r) for r in scorelib.score_det(forecast, truth, mask, KM)] \
     + [("dry", *r) for r in scorelib.score_det(np.zeros_like(forecast), truth, mask, KM)] \
-    + [("probability", *r) for r in scorelib.score_prob(probability, truth, mask, KM)]
+    + [("probability", *r) for r in scorelib.score_prob(probability, truth, mask, KM)] \
+    + [("members", *r) for r in scorelib.score_ens(members, truth, mask, KM) + above(1.0, members) + above(5.0, members)] \
+    + [("apart", *r) for r in scorelib.score_ens(apart, truth, mask, KM) + above(1.0, apart) + above(5.0, apart)]
 out = dict(made_by="tests/reference/verify/make.py", numpy=np.__version__, scipy=scipy.__version__,
            date=datetime.date.today().isoformat(), cells=int((mask & np.isfinite(truth)).sum()), mask_cells=int(mask.sum()),
            forecast_sum=float(np.nansum(forecast.astype(float))),
