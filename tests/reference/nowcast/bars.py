@@ -6,7 +6,7 @@ For each pair, score and lead time: the score of both, ours less the twin's, and
 over cases. The interval is a paired bootstrap: starts of one event within 30 min are drawn together, 1000 times. Counted are cases
 of which both have the lead time and whose observed field has at least 1000 cells at or above the threshold. `ok` where the whole
 interval lies above the bar. Needs numpy only."""
-import argparse, dataclasses, datetime, json, math, sys
+import argparse, dataclasses, datetime, json, math
 import numpy as np
 
 OBSERVED_CELLS = 1000                      # least observed cells at or above the threshold
@@ -79,6 +79,8 @@ def read(paths):
                 for lead in case["leads"]:
                     terms[case["event"], start, lead["lead_s"] // 60, lead["component"]] = lead["terms"]
                 for notice in case.get("notices", ()):
+                    if notice["kind"] == "limited":                    # to the greatest rain, for both
+                        continue
                     notices.setdefault((notice["kind"], notice["subject"]), []).append(f"{case['event']} {case['reference_time']}: {notice['message']}")
     return terms, notices
 
