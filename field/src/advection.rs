@@ -86,7 +86,10 @@ pub struct Drift {
 
 impl Drift {
     fn added(self, (vy, vx): (f32, f32)) -> (f32, f32) {
-        let speed = vy.hypot(vx);
+        if self == Self::default() {
+            return (vy, vx);
+        }
+        let speed = (vy * vy + vx * vx).sqrt();
         if speed < STILL {
             return (vy, vx);
         }
@@ -254,11 +257,9 @@ impl Cells<'_> {
             let (fy, fx) = (y - y0 as f32, x - x0 as f32);
             let place = y0 * nx + x0;
             if interpolation == Interpolation::Linear {
-                let ([a, b], [c, d]) = (
-                    [self.flat[place], self.flat[place + 1]],
-                    [self.flat[place + nx], self.flat[place + nx + 1]],
-                );
-                let (south, north) = (a + fx * (b - a), c + fx * (d - c));
+                let (south, north) = (&self.flat[place..place + 2], &self.flat[place + nx..place + nx + 2]);
+                let south = south[0] + fx * (south[1] - south[0]);
+                let north = north[0] + fx * (north[1] - north[0]);
                 let value = south + fy * (north - south);
                 if !value.is_nan() {
                     return value;
@@ -346,14 +347,15 @@ fn velocity(rate_y: &Array2<f32>, rate_x: &Array2<f32>, y: f32, x: f32) -> (f32,
     let (ny, nx) = rate_y.dim();
     let (y, x) = (y.clamp(0.0, (ny - 1) as f32), x.clamp(0.0, (nx - 1) as f32));
     let (y0, x0) = (y as usize, x as usize);
-    let (y1, x1) = ((y0 + 1).min(ny - 1), (x0 + 1).min(nx - 1));
     let (fy, fx) = (y - y0 as f32, x - x0 as f32);
-    let at = |a: &Array2<f32>| {
-        let (south, north) = (
-            a[[y0, x0]] * (1.0 - fx) + a[[y0, x1]] * fx,
-            a[[y1, x0]] * (1.0 - fx) + a[[y1, x1]] * fx,
-        );
-        south * (1.0 - fy) + north * fy
+    let (here, east) = (y0 * nx + x0, usize::from(x0 + 1 < nx));
+    let north = if y0 + 1 < ny { here + nx } else { here };
+    let at = |rates: &Array2<f32>| {
+        let rates = rates.as_slice().expect("made in standard layout");
+        let (a, b) = (rates[here], rates[here + east]);
+        let (c, d) = (rates[north], rates[north + east]);
+        let (south, north) = (a + fx * (b - a), c + fx * (d - c));
+        south + fy * (north - south)
     };
     (at(rate_y), at(rate_x))
 }

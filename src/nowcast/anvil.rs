@@ -259,9 +259,11 @@ impl AnvilRun<'_> {
                 .and(now.rows_mut())
                 .and(before.rows_mut())
                 .par_for_each(|y, mut rain, mut now, mut before| {
-                    let (first, second) = (BlockRow::of(first, y), BlockRow::of(second, y));
-                    for (x, ((rain, now), before)) in rain.iter_mut().zip(&mut now).zip(&mut before).enumerate() {
-                        let change = first.at(x) * *now + second.at(x) * *before;
+                    let (first, second) = (along_row(first, y, rain.len()), along_row(second, y, rain.len()));
+                    let weights = first.into_iter().zip(second);
+                    let cells = rain.iter_mut().zip(&mut now).zip(&mut before);
+                    for (((rain, now), before), (first, second)) in cells.zip(weights) {
+                        let change = first * *now + second * *before;
                         *before = *now;
                         *now = change;
                         *rain += change;
@@ -305,29 +307,23 @@ impl Run for AnvilRun<'_> {
     }
 }
 
-/// A field on blocks along one row of cells, linear between the centres of the blocks.
-struct BlockRow {
-    values: Vec<f32>,
-}
-
-impl BlockRow {
-    fn of(blocks: &Array2<f32>, y: usize) -> Self {
-        let (j, next, part) = between(y, blocks.nrows());
-        let (south, north) = (blocks.row(j), blocks.row(next));
-        Self {
-            values: south.iter().zip(north).map(|(s, n)| s + part * (n - s)).collect(),
+/// A field on blocks along row `y` of `cells` cells, linear between the centres of the blocks.
+fn along_row(blocks: &Array2<f32>, y: usize, cells: usize) -> Vec<f32> {
+    let (j, next, part) = between(y, blocks.nrows());
+    let row: Vec<f32> = blocks.row(j).iter().zip(blocks.row(next)).map(|(s, n)| s + part * (n - s)).collect();
+    let mut along = vec![row[row.len() - 1]; cells];
+    let half = BLOCK / 2;
+    along[..half.min(cells)].fill(row[0]);
+    for (pair, out) in row.windows(2).zip(along[half.min(cells)..].chunks_mut(BLOCK)) {
+        let step = (pair[1] - pair[0]) / BLOCK as f32;
+        for (k, out) in out.iter_mut().enumerate() {
+            *out = pair[0] + (k as f32 + 0.5) * step;
         }
     }
-
-    #[inline]
-    fn at(&self, x: usize) -> f32 {
-        let (i, next, part) = between(x, self.values.len());
-        self.values[i] + part * (self.values[next] - self.values[i])
-    }
+    along
 }
 
 /// The blocks on both sides of a cell, and how far it is on the way from the first to the second.
-#[inline]
 fn between(cell: usize, blocks: usize) -> (usize, usize, f32) {
     let place = ((cell as f32 + 0.5) / BLOCK as f32 - 0.5).max(0.0);
     let block = (place as usize).min(blocks - 1);
@@ -346,6 +342,14 @@ mod tests {
         // Weights 1 in the middle, exp(-1/2) one deviation off.
         assert!((smooth[[20, 22]] - 1.0).abs() < 1e-6 && (smooth[[23, 22]] - (-0.5f32).exp()).abs() < 1e-6);
         assert!((smooth[[20, 25]] - smooth[[23, 22]]).abs() < 1e-6);
+    }
+
+    #[test]
+    fn between_blocks_a_field_is_linear_and_beyond_them_that_of_the_last() {
+        let blocks = ndarray::array![[0.0, 8.0, 16.0]];
+        let along = along_row(&blocks, 3, 21);
+        // Centres at 3.5, 11.5 and 19.5 cells.
+        assert_eq!((along[0], along[4], along[11], along[12], along[20]), (0.0, 0.5, 7.5, 8.5, 16.0));
     }
 
     #[test]

@@ -34,19 +34,24 @@ impl Memory {
         chance: 0.0,
     };
 
+    /// The process of these weights, which must be those of a stationary one.
+    pub fn new(first: f64, second: f64) -> Self {
+        let one = first / (1.0 - second);
+        let two = first * one + second;
+        Self {
+            first,
+            second,
+            chance: (1.0 - first * one - second * two).clamp(0.0, 1.0),
+        }
+    }
+
     /// The process with correlations `rho_1` over one step and `rho_2` over two, both brought to where such a process exists:
     /// 0 ≤ ρ₁ < 1 and ρ₂ ≤ ρ₁, without swinging.
     pub fn of(rho_1: f64, rho_2: f64) -> Self {
         let one = if rho_1.is_nan() { 0.0 } else { rho_1.clamp(0.0, LARGEST) };
-        let two = if rho_2.is_nan() { one * one } else { rho_2 };
-        let two = two.min(one);
+        let two = if rho_2.is_nan() { one * one } else { rho_2.min(one) };
         let (first, second) = yule_walker(one, two);
-        Self {
-            first,
-            second,
-            // The correlation over two steps is the one that the coefficients have.
-            chance: (1.0 - first * one - second * (first * one + second)).clamp(0.0, 1.0),
-        }
+        Self::new(first, second)
     }
 
     /// The process that a wavelength has by experience, over steps of `step_min`.

@@ -89,13 +89,15 @@ impl Past {
                 notices.push(Notice::new(NoticeKind::Degraded, name, message));
             }
         } else {
-            let rho: Vec<Vec<f64>> = lagged
-                .iter()
-                .map(|lagged| cascade.on_rings(&cascade.correlations(&newest, lagged)))
+            let rho: Vec<Vec<f64>> = lagged.iter().map(|lagged| cascade.correlations(&newest, lagged)).collect();
+            let by_scale: Vec<Memory> = (0..cascade.scales())
+                .map(|scale| Memory::of(rho[0][scale], rho.get(1).map_or(f64::NAN, |two| two[scale])))
                 .collect();
-            for (ring, memory) in memory.iter_mut().enumerate().skip(1) {
-                let one = rho[0][ring];
-                *memory = Memory::of(one, rho.get(1).map_or(one * one, |two| two[ring]));
+            // The weights vary smoothly with wavenumber. Stationary processes stay so when they are mixed.
+            let on_rings = |part: fn(&Memory) -> f64| cascade.on_rings(&by_scale.iter().map(part).collect::<Vec<_>>());
+            let rings = on_rings(|m| m.first).into_iter().zip(on_rings(|m| m.second));
+            for (memory, (first, second)) in memory.iter_mut().zip(rings).skip(1) {
+                *memory = Memory::new(first, second);
             }
         }
         let mut lagged = lagged.into_iter();

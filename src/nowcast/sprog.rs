@@ -29,7 +29,7 @@ pub struct SprogConfig {
 impl Default for SprogConfig {
     fn default() -> Self {
         Self {
-            scales: 6,
+            scales: 8,
             rain_min_mm_h: 0.1,
             advection: SemiLagrangian::default(),
         }

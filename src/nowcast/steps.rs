@@ -58,7 +58,7 @@ impl Default for StepsConfig {
             members_kept: 1000,
             thresholds_mm_h: vec![0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0],
             quantiles: Vec::new(),
-            scales: 6,
+            scales: 8,
             rain_min_mm_h: 0.1,
             motion_spread: 1.0,
             envelope_m_s: 15.0,
