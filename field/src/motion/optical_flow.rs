@@ -68,7 +68,7 @@ pub struct OpticalFlow {
 impl Default for OpticalFlow {
     fn default() -> Self {
         Self {
-            frames: 3,
+            frames: 4,
             rain_min_mm_h: 0.1,
             parabola_half: 4,
             window: 31,

@@ -10,7 +10,7 @@ use ndarray::Array2;
 const SETTLED: f64 = 1e-4;
 
 /// What is known at a node: A V = b, by least squares.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Pull {
     yy: f64,
     yx: f64,

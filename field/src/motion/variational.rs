@@ -55,9 +55,9 @@ pub struct Variational {
 impl Default for Variational {
     fn default() -> Self {
         Self {
-            frames: 3,
+            frames: 4,
             rain_min_mm_h: 0.1,
-            smoothness: 50.0,
+            smoothness: 20.0,
             outlier_db: 3.0,
             node_spacing: 8,
             levels: 5,
@@ -103,6 +103,7 @@ impl MotionEstimator for Variational {
         let spacing = self.node_spacing.max(1);
         let alpha2 = self.smoothness * self.smoothness;
         let mut field: Option<[Array2<f32>; 2]> = None;
+        let mut told = false;
         for level in (finest..=coarsest).rev() {
             let shape = pyramids[0].level(level).db.dim();
             let nodes = (shape.0.div_ceil(spacing) + 1, shape.1.div_ceil(spacing) + 1);
@@ -116,14 +117,12 @@ impl MotionEstimator for Variational {
                     let (older, newer) = (pair[0].level(level), pair[1].level(level));
                     add_pulls(older, newer, &here, spacing, self.outlier_db as f32, &mut pulls);
                 }
+                told = pulls.iter().any(|pull| *pull != Pull::default());
                 smoothest(&pulls, alpha2, &mut here, self.iterations);
             }
             field = Some(here);
         }
         let Some([dy, dx]) = field else { return Ok(None) };
-        let told = pyramids
-            .windows(2)
-            .any(|pair| has_edges(pair[1].level(finest)) && has_edges(pair[0].level(finest)));
         if !told {
             return Ok(None);
         }
@@ -136,14 +135,6 @@ impl MotionEstimator for Variational {
         };
         Ok(Some(in_metres_per_second(motion, step, grid)))
     }
-}
-
-/// Whether two neighbouring cells that were observed differ.
-fn has_edges(image: &Image) -> bool {
-    (0..image.db.nrows()).any(|y| {
-        let (db, seen) = (line(&image.db, y), line(&image.seen, y));
-        (1..db.len()).any(|x| seen[x] && seen[x - 1] && (db[x] - db[x - 1]).abs() > 0.0)
-    })
 }
 
 /// Vectors longer than `most` cells shortened to that.

@@ -78,18 +78,24 @@ impl WindWhereDry {
     }
 }
 
-/// Metres from each cell to the nearest echo of the newest frame, along rows, columns and diagonals (within 8 % of the straight way);
+/// Metres from each cell to the nearest echo of any frame, along rows, columns and diagonals (within 8 % of the straight way);
 /// infinite without echo.
 ///
 /// # Source
 ///
 /// Borgefors, G., 1986: Distance transformations in digital images. Comput. Vision Graph., 34, 344-371 (two passes over the image).
 fn distance_from_echo_m(observed: &Sequence) -> Array2<f32> {
-    let rain = observed.last();
-    let (ny, nx) = rain.dim();
+    let (ny, nx) = observed.grid().shape();
     let (dy, dx) = observed.grid().spacing_m();
     let (dy, dx, diagonal) = (dy as f32, dx as f32, dy.hypot(dx) as f32);
-    let mut distance = rain.mapv(|r| if r >= ECHO_MM_H { 0.0 } else { f32::INFINITY });
+    let mut distance = Array2::from_elem((ny, nx), f32::INFINITY);
+    for frame in observed.rain().outer_iter() {
+        Zip::from(&mut distance).and(frame).for_each(|d, r| {
+            if *r >= ECHO_MM_H {
+                *d = 0.0;
+            }
+        });
+    }
     for y in 0..ny {
         for x in 0..nx {
             let mut least = distance[[y, x]];
