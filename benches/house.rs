@@ -15,7 +15,7 @@ use nowblend::{
 };
 use nowblend_field::{
     Analysis, Forecaster, Grid, LeadTime, Seed, Sequence,
-    motion::{LucasKanade, MotionEstimator},
+    motion::{LucasKanade, MotionEstimator, OpticalFlow, Variational},
     storms::Scene,
 };
 use nowblend_ml::{NowcastNet, NowcastNetConfig};
@@ -68,10 +68,17 @@ fn reading(criterion: &mut Criterion) {
 }
 
 fn motion(criterion: &mut Criterion) {
-    let observed = storms(512, 3);
-    group(criterion, "motion", 512 * 512).bench_function("512", |bencher| {
-        bencher.iter(|| LucasKanade::default().estimate(black_box(&observed)).expect("storms move"));
-    });
+    let observed = storms(512, 4);
+    let estimators: [(&str, &dyn MotionEstimator); 3] = [
+        ("512", &LucasKanade::default()),
+        ("variational/512", &Variational::default()),
+        ("optical_flow/512", &OpticalFlow::default()),
+    ];
+    for (name, estimator) in estimators {
+        group(criterion, "motion", 512 * 512).bench_function(name, |bencher| {
+            bencher.iter(|| estimator.estimate(black_box(&observed)).expect("storms move"));
+        });
+    }
 }
 
 /// The first slice of a forecaster whose motion is known already.

@@ -3,7 +3,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use nowblend_field::{Analysis, Notice, ReferenceTime};
@@ -114,9 +113,7 @@ pub fn make(config: &Config, request: &Request<'_>, also: &mut dyn Output) -> Re
     let theirs = config.forecast.forecaster.inputs(observed.sequence.reference_time());
     let provenance = provenance(config, [observed.inputs, air.inputs, theirs].concat(), &blend);
     let notices = [newest.notices, observed.notices, air.notices].concat();
-    let analysis = Analysis::new(observed.sequence)
-        .with_states(air.states)
-        .with_motion_estimator(Arc::new(config.motion.clone()));
+    let analysis = Analysis::new(observed.sequence).with_states(air.states).with_motion(&config.motion);
     let reference_time = analysis.reference_time();
 
     let path = |name: &str| request.folder.join(name);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use nowblend_field::motion::LucasKanade;
+use nowblend_field::motion::MotionConfig;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -28,7 +28,7 @@ pub struct Config {
     /// Where the state of the air comes from, if there is one.
     pub air: AirConfig,
     /// How the motion of the rain is estimated.
-    pub motion: LucasKanade,
+    pub motion: MotionConfig,
     /// Who forecasts, how far, and what is kept.
     pub forecast: ForecastConfig,
     /// What is left of the forecast beside its NetCDF file.
@@ -106,6 +106,8 @@ fn in_one_line(text: &str, error: &toml::de::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use nowblend_field::motion::{Estimator, LucasKanade, OpticalFlow, Variational};
+
     use super::*;
 
     /// Every key of a table, nested ones with dots, those inside arrays with the number of the entry.
@@ -150,6 +152,59 @@ mod tests {
             message.contains("run.toml") && message.contains("framez") && message.contains("line 3"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn a_motion_without_kind_is_lucas_kanade_and_each_kind_has_its_own_keys() {
+        let motion = |text: &str| toml::from_str::<Config>(&format!("[motion]\n{text}")).map(|config| config.motion);
+        assert_eq!(motion("").unwrap(), MotionConfig::default());
+        let old = motion("window = 40\nnoise = 1").unwrap();
+        let lucas_kanade = LucasKanade {
+            window: 40,
+            noise: 1.0,
+            ..LucasKanade::default()
+        };
+        assert_eq!(old.estimator, Estimator::LucasKanade(lucas_kanade));
+        let smooth = motion("kind = 'variational'\nframes = 4\nsmoothness = 30\nwind_where_dry = 0.5").unwrap();
+        let variational = Variational {
+            frames: 4,
+            smoothness: 30.0,
+            ..Variational::default()
+        };
+        assert_eq!((smooth.estimator, smooth.wind.weight), (Estimator::Variational(variational), 0.5));
+        let flow = motion("kind = 'optical_flow'").unwrap();
+        assert_eq!(flow.estimator, Estimator::OpticalFlow(OpticalFlow::default()));
+
+        for (text, parts) in [
+            ("kind = 'optical_flow'\nwindoww = 3", ["windoww", "expected one of"]),
+            ("kind = 'variational'\nwindow = 40", ["`window`", "`smoothness`"]),
+            ("kind = 'guess'", ["guess", "`lucas_kanade`"]),
+            ("kind = 3", ["kind", "text"]),
+            ("frames = -1", ["-1", "usize"]),
+            ("window = [3]", ["window", "number"]),
+        ] {
+            let said = motion(text).unwrap_err().to_string();
+            assert!(parts.iter().all(|part| said.contains(part)), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_motion_is_written_so_that_it_can_be_read_back() {
+        for estimator in [
+            Estimator::default(),
+            Estimator::Variational(Variational::default()),
+            Estimator::OpticalFlow(OpticalFlow::default()),
+        ] {
+            let config = Config {
+                motion: MotionConfig {
+                    estimator,
+                    ..MotionConfig::default()
+                },
+                ..Config::default()
+            };
+            assert!(config.motion.check().is_ok());
+            assert_eq!(toml::from_str::<Config>(&config.to_toml()).unwrap(), config);
+        }
     }
 
     #[test]

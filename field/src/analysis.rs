@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::{
     Error, Forecast, Grid, Motion, ReferenceTime, Sequence, State,
-    motion::{LucasKanade, MotionEstimator},
+    motion::{Estimator, MotionConfig, MotionEstimator, WindWhereDry},
 };
 
 /// What a forecaster may know. The motion of the rain is estimated once, when the first forecaster asks for it.
@@ -13,6 +13,7 @@ pub struct Analysis {
     states: Vec<State>,
     guidance: Vec<Forecast>,
     estimator: Arc<dyn MotionEstimator>,
+    wind: WindWhereDry,
     motion: OnceLock<Result<Motion, Error>>,
 }
 
@@ -23,7 +24,8 @@ impl Analysis {
             observed,
             states: Vec::new(),
             guidance: Vec::new(),
-            estimator: Arc::new(LucasKanade::default()),
+            estimator: Arc::new(Estimator::default()),
+            wind: WindWhereDry::default(),
             motion: OnceLock::new(),
         }
     }
@@ -32,6 +34,7 @@ impl Analysis {
     #[must_use]
     pub fn with_states(mut self, states: Vec<State>) -> Self {
         self.states = states;
+        self.motion = OnceLock::new();
         self
     }
 
@@ -48,6 +51,21 @@ impl Analysis {
         self.estimator = estimator;
         self.motion = OnceLock::new();
         self
+    }
+
+    /// Chooses how far the motion trusts the wind of the state away from echo.
+    #[must_use]
+    pub fn with_wind(mut self, wind: WindWhereDry) -> Self {
+        self.wind = wind;
+        self.motion = OnceLock::new();
+        self
+    }
+
+    /// Both as a configuration says.
+    #[must_use]
+    pub fn with_motion(self, config: &MotionConfig) -> Self {
+        self.with_motion_estimator(Arc::new(config.estimator.clone()))
+            .with_wind(config.wind)
     }
 
     /// Observed rain up to the reference time.
@@ -75,14 +93,25 @@ impl Analysis {
         &self.guidance
     }
 
-    /// Motion of the observed rain, estimated at the first call.
+    /// The state nearest the reference time, on whatever grid it lies.
+    pub fn nearest_state(&self) -> Option<&State> {
+        let reference_time = self.reference_time();
+        self.states
+            .iter()
+            .min_by_key(|s| (s.valid_time - reference_time).num_seconds().abs())
+    }
+
+    /// Motion of the observed rain, estimated at the first call; away from echo that of the air, where there is a state.
     ///
     /// # Errors
     ///
-    /// Those of the estimator; a dry or motionless scene is no error but rests.
+    /// Those of the estimator; a dry or motionless scene is no error but has the wind of the state, or rests.
     pub fn motion(&self) -> Result<&Motion, Error> {
         self.motion
-            .get_or_init(|| self.estimator.estimate(&self.observed))
+            .get_or_init(|| {
+                let followed = self.estimator.follow(&self.observed)?;
+                Ok(self.wind.guide(followed, &self.observed, self.nearest_state()))
+            })
             .as_ref()
             .map_err(Clone::clone)
     }

@@ -130,12 +130,7 @@ impl Forecaster for ShallowWater {
 
 /// The state nearest the reference time, if there is one, on the grid of the rain.
 fn nearest_state(analysis: &Analysis) -> Result<Option<&State>, FieldError> {
-    let reference_time = analysis.reference_time();
-    let Some(state) = analysis
-        .states()
-        .iter()
-        .min_by_key(|s| (s.valid_time - reference_time).num_seconds().abs())
-    else {
+    let Some(state) = analysis.nearest_state() else {
         return Ok(None);
     };
     state.check_shapes()?;

@@ -1,7 +1,9 @@
 //! One start: the forecasts of everyone, made from what was known then, and what they add to the scores.
 
 use ndarray::Array2;
-use nowblend_field::{Analysis, Forecaster, LeadTime, Notice, NoticeKind, ReferenceTime, Run, Seed, Slice, ValidTime};
+use nowblend_field::{
+    Analysis, Forecaster, LeadTime, Notice, NoticeKind, ReferenceTime, Run, Seed, Slice, ValidTime, motion::MotionConfig,
+};
 use rayon::prelude::*;
 
 use super::{Covariances, Error, HindcastConfig, Record};
@@ -19,6 +21,7 @@ pub struct Forecasters {
     references: Vec<Box<dyn Forecaster>>,
     lead_times: Vec<LeadTime>,
     seed: Seed,
+    motion: MotionConfig,
     keep_covariances: bool,
 }
 
@@ -52,6 +55,7 @@ impl Forecasters {
             references,
             lead_times: config.lead_times(),
             seed: Seed(config.seed),
+            motion: config.motion.clone(),
             keep_covariances: config.keep_covariances,
         })
     }
@@ -107,7 +111,7 @@ impl Forecasters {
     ) -> Result<Record, Error> {
         let observed = archive.observed(start, frames)?;
         let mut notices = observed.notices;
-        let analysis = Analysis::new(observed.sequence);
+        let analysis = Analysis::new(observed.sequence).with_motion(&self.motion);
         if !analysis.grid().agrees(archive.grid()) {
             return Err(verify::Error::Grid {
                 found: analysis.grid().to_string(),

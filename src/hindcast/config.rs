@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use nowblend_field::LeadTime;
+use nowblend_field::{LeadTime, motion::MotionConfig};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -31,6 +31,8 @@ pub struct HindcastConfig {
     pub starts: Starts,
     /// Lead times to be scored, min; an event is scored at those that its own frames give within a minute.
     pub lead_min: Vec<u32>,
+    /// How the motion of the rain is estimated.
+    pub motion: MotionConfig,
     /// Who forecasts. Persistence and extrapolation are scored beside it, always.
     pub forecaster: ForecasterConfig,
     /// What is scored, and where.
@@ -64,6 +66,7 @@ impl Default for HindcastConfig {
             events: Vec::new(),
             starts: Starts::default(),
             lead_min: vec![5, 10, 15, 20, 30, 45, 60, 90, 120],
+            motion: MotionConfig::default(),
             forecaster: ForecasterConfig::default(),
             metrics: MetricsConfig::default(),
             reference: "extrapolation".to_owned(),
@@ -152,6 +155,7 @@ impl HindcastConfig {
                 "minutes greater than 0, increasing by 2 or more",
             );
         }
+        self.motion.check().map_err(crate::forecast::Error::from)?;
         self.starts.check()
     }
 

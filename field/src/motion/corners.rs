@@ -6,7 +6,7 @@
 
 use ndarray::{Array2, Zip};
 
-use super::pyramid::Image;
+use super::pyramid::{Image, line};
 
 /// Half the width of the square over which gradients are summed, cells.
 const BLOCK_HALF: usize = 2;
@@ -27,15 +27,16 @@ pub(super) fn corners(image: &Image, limits: &CornerLimits) -> Vec<(usize, usize
     if strongest <= 0.0 {
         return Vec::new();
     }
+    let weakest = limits.quality * strongest;
     let (ny, nx) = strength.dim();
     let mut candidates: Vec<(f32, usize)> = Vec::new();
     for y in 1..ny.saturating_sub(1) {
-        for x in 1..nx.saturating_sub(1) {
-            let here = strength[[y, x]];
-            if here < limits.quality * strongest {
+        let row = line(&strength, y);
+        for (x, &here) in row.iter().enumerate().take(nx.saturating_sub(1)).skip(1) {
+            if here < weakest {
                 continue;
             }
-            let peak = (y - 1..=y + 1).all(|j| (x - 1..=x + 1).all(|i| strength[[j, i]] <= here));
+            let peak = (y - 1..=y + 1).all(|j| line(&strength, j)[x - 1..=x + 1].iter().all(|other| *other <= here));
             if peak {
                 candidates.push((here, y * nx + x));
             }
@@ -75,25 +76,26 @@ fn strength(image: &Image) -> Array2<f32> {
         if y == 0 || y + 1 == ny {
             return;
         }
-        for x in 1..nx - 1 {
-            let gy = 0.5 * (image.db[[y + 1, x]] - image.db[[y - 1, x]]);
-            let gx = 0.5 * (image.db[[y, x + 1]] - image.db[[y, x - 1]]);
-            row[x] = [gy * gy, gy * gx, gx * gx];
+        let (south, here, north) = (line(&image.db, y - 1), line(&image.db, y), line(&image.db, y + 1));
+        for (x, product) in row.iter_mut().enumerate().take(nx - 1).skip(1) {
+            let gy = 0.5 * (north[x] - south[x]);
+            let gx = 0.5 * (here[x + 1] - here[x - 1]);
+            *product = [gy * gy, gy * gx, gx * gx];
         }
     });
-    let unseen = near_unseen(image);
+    let unseen = near_unseen(image, BUFFER);
     Zip::indexed(out.rows_mut()).par_for_each(|y, mut row| {
         if y < reach || y + reach >= ny {
             return;
         }
+        let block: [&[[f32; 3]]; 2 * BLOCK_HALF + 1] = std::array::from_fn(|k| line(&products, y + k - BLOCK_HALF));
         for x in reach..nx - reach {
-            if unseen[[y, x]] {
+            if unseen.as_ref().is_some_and(|unseen| unseen[[y, x]]) {
                 continue;
             }
             let mut sum = [0.0f32; 3];
-            for j in y - BLOCK_HALF..=y + BLOCK_HALF {
-                for i in x - BLOCK_HALF..=x + BLOCK_HALF {
-                    let p = products[[j, i]];
+            for line in block {
+                for p in &line[x - BLOCK_HALF..=x + BLOCK_HALF] {
                     sum = [sum[0] + p[0], sum[1] + p[1], sum[2] + p[2]];
                 }
             }
@@ -104,8 +106,11 @@ fn strength(image: &Image) -> Array2<f32> {
     out
 }
 
-/// Whether a cell lies within the buffer of one that was not observed.
-fn near_unseen(image: &Image) -> Array2<bool> {
+/// Whether a cell lies within `buffer` cells of one that was not observed; nothing where all were.
+pub(super) fn near_unseen(image: &Image, buffer: usize) -> Option<Array2<bool>> {
+    if image.seen.iter().all(|seen| *seen) {
+        return None;
+    }
     let (ny, nx) = image.seen.dim();
     let mut along = Array2::from_elem((ny, nx), false);
     Zip::from(along.rows_mut()).and(image.seen.rows()).par_for_each(|mut along, seen| {
@@ -114,24 +119,24 @@ fn near_unseen(image: &Image) -> Array2<bool> {
             if !seen[x] {
                 last = Some(x);
             }
-            along[x] |= last.is_some_and(|l| x - l <= BUFFER);
+            along[x] |= last.is_some_and(|l| x - l <= buffer);
         }
         last = None;
         for x in (0..nx).rev() {
             if !seen[x] {
                 last = Some(x);
             }
-            along[x] |= last.is_some_and(|l| l - x <= BUFFER);
+            along[x] |= last.is_some_and(|l| l - x <= buffer);
         }
     });
     let mut out = Array2::from_elem((ny, nx), false);
     Zip::indexed(out.rows_mut()).par_for_each(|y, mut out| {
         for row in along
-            .slice(ndarray::s![y.saturating_sub(BUFFER)..(y + BUFFER + 1).min(ny), ..])
+            .slice(ndarray::s![y.saturating_sub(buffer)..(y + buffer + 1).min(ny), ..])
             .rows()
         {
             Zip::from(&mut out).and(row).for_each(|o, a| *o |= a);
         }
     });
-    out
+    Some(out)
 }

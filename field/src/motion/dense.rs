@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, Zip};
 use ndarray_linalg::{FactorizeC, SolveC, UPLO};
 
-use super::Motion;
+use super::{Motion, refine::refine};
 use crate::Error;
 
 /// Vectors that the interpolation takes at most: its cost grows with their cube.
@@ -124,34 +124,27 @@ pub(super) fn spread(vectors: &[Vector], shape: (usize, usize), reach: f64, nois
     // A quarter of the correlation length keeps the linear refinement within 1 % of the increment.
     let spacing = ((length / 4.0) as usize).clamp(1, NODE_SPACING_MAX);
     let nodes = (shape.0.div_ceil(spacing) + 1, shape.1.div_ceil(spacing) + 1);
+    // The correlation is a product of one along y and one along x: few exponentials for many nodes.
+    let along = |count: usize, of: fn(&Vector) -> f32| {
+        Array2::from_shape_fn((count, n), |(node, k)| {
+            (-0.5 * ((node * spacing) as f64 - f64::from(of(&vectors[k]))).powi(2) / (length * length)).exp()
+        })
+    };
+    let (along_y, along_x) = (along(nodes.0, |v| v.y), along(nodes.1, |v| v.x));
     let mut node_y = Array2::<f32>::zeros(nodes);
     let mut node_x = Array2::<f32>::zeros(nodes);
-    Zip::indexed(&mut node_y).and(&mut node_x).par_for_each(|(j, i), y, x| {
-        let (mut sy, mut sx) = (0.0, 0.0);
-        for (k, vector) in vectors.iter().enumerate() {
-            let c = correlation((j * spacing) as f64, (i * spacing) as f64, vector);
-            sy += c * wy[k];
-            sx += c * wx[k];
-        }
-        *y = my + sy as f32;
-        *x = mx + sx as f32;
-    });
-    let refine = |nodes: &Array2<f32>| {
-        let mut out = Array2::<f32>::zeros(shape);
-        Zip::indexed(out.rows_mut()).par_for_each(|y, mut row| {
-            let (j, fy) = (y / spacing, (y % spacing) as f32 / spacing as f32);
-            for (x, cell) in row.iter_mut().enumerate() {
-                let (i, fx) = (x / spacing, (x % spacing) as f32 / spacing as f32);
-                let south = nodes[[j, i]] * (1.0 - fx) + nodes[[j, i + 1]] * fx;
-                let north = nodes[[j + 1, i]] * (1.0 - fx) + nodes[[j + 1, i + 1]] * fx;
-                *cell = south * (1.0 - fy) + north * fy;
+    Zip::indexed(node_y.rows_mut())
+        .and(node_x.rows_mut())
+        .par_for_each(|j, mut row_y, mut row_x| {
+            let (from_y, from_x) = (&along_y.row(j) * &wy, &along_y.row(j) * &wx);
+            for i in 0..nodes.1 {
+                row_y[i] = my + along_x.row(i).dot(&from_y) as f32;
+                row_x[i] = mx + along_x.row(i).dot(&from_x) as f32;
             }
         });
-        out
-    };
     Ok(Motion {
-        u: refine(&node_x),
-        v: refine(&node_y),
+        u: refine(&node_x, spacing, shape),
+        v: refine(&node_y, spacing, shape),
     })
 }
 

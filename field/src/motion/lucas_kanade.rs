@@ -10,9 +10,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Motion, MotionEstimator,
+    Bounds, Motion, MotionEstimator,
     corners::{CornerLimits, corners},
     dense::{Vector, decluster, spread, without_outliers},
+    displacement_max, in_metres_per_second,
     pyramid::{Image, Pyramid},
 };
 use crate::{Error, Sequence};
@@ -79,41 +80,31 @@ impl LucasKanade {
     ///
     /// [`Error::Value`] for the first that is outside.
     pub fn check(&self) -> Result<(), Error> {
-        let counts: [(&'static str, usize, std::ops::RangeInclusive<usize>, &'static str); 8] = [
-            ("motion.frames", self.frames, 2..=1000, "2 to 1000"),
-            ("motion.corners_max", self.corners_max, 1..=100_000, "1 to 100000"),
-            ("motion.corner_distance", self.corner_distance, 0..=10_000, "0 to 10000"),
-            ("motion.window", self.window, 2..=500, "2 to 500"),
-            ("motion.levels", self.levels, 0..=12, "0 to 12"),
-            ("motion.iterations", self.iterations, 1..=100, "1 to 100"),
-            ("motion.outlier_neighbours", self.outlier_neighbours, 1..=1000, "1 to 1000"),
-            ("motion.decluster", self.decluster, 1..=10_000, "1 to 10000"),
-        ];
-        let refuse = |what, found, expected| Err(Error::Value { what, found, expected });
-        if let Some((what, found, _, expected)) = counts.into_iter().find(|(_, found, range, _)| !range.contains(found)) {
-            return refuse(what, found as f64, expected);
-        }
-        let shares = [
-            ("motion.rain_min_mm_h", self.rain_min_mm_h),
-            ("motion.corner_quality", self.corner_quality),
-            ("motion.outlier_deviations", self.outlier_deviations),
-            ("motion.reach", self.reach),
-            ("motion.noise", self.noise),
-            ("motion.speed_max_m_s", self.speed_max_m_s),
-        ];
-        match shares.into_iter().find(|(_, found)| !(*found >= 0.0 && found.is_finite())) {
-            Some((what, found)) => refuse(what, found, "a number of at least 0"),
-            None => Ok(()),
-        }
+        Bounds::default()
+            .count("motion.frames", self.frames, 2..=1000, "2 to 1000")
+            .count("motion.corners_max", self.corners_max, 1..=100_000, "1 to 100000")
+            .count("motion.corner_distance", self.corner_distance, 0..=10_000, "0 to 10000")
+            .count("motion.window", self.window, 2..=500, "2 to 500")
+            .count("motion.levels", self.levels, 0..=12, "0 to 12")
+            .count("motion.iterations", self.iterations, 1..=100, "1 to 100")
+            .count("motion.outlier_neighbours", self.outlier_neighbours, 1..=1000, "1 to 1000")
+            .count("motion.decluster", self.decluster, 1..=10_000, "1 to 10000")
+            .at_least_0("motion.rain_min_mm_h", self.rain_min_mm_h)
+            .at_least_0("motion.corner_quality", self.corner_quality)
+            .at_least_0("motion.outlier_deviations", self.outlier_deviations)
+            .at_least_0("motion.reach", self.reach)
+            .at_least_0("motion.noise", self.noise)
+            .at_least_0("motion.speed_max_m_s", self.speed_max_m_s)
+            .result()
     }
 }
 
 impl MotionEstimator for LucasKanade {
-    fn estimate(&self, observed: &Sequence) -> Result<Motion, Error> {
-        let grid = observed.grid();
-        let newest = observed.newest(self.frames.max(2));
-        let pyramids: Vec<Pyramid> = (0..newest.frames())
-            .map(|k| Pyramid::new(Image::of_rain(newest.frame(k), self.rain_min_mm_h), self.levels))
+    fn follow(&self, observed: &Sequence) -> Result<Option<Motion>, Error> {
+        let (grid, frames) = (observed.grid(), observed.frames());
+        let Some(step) = observed.step() else { return Ok(None) };
+        let pyramids: Vec<Pyramid> = (frames.saturating_sub(self.frames.max(2))..frames)
+            .map(|k| Pyramid::new(Image::of_rain(observed.frame(k), self.rain_min_mm_h), self.levels))
             .collect();
         let limits = CornerLimits {
             count: self.corners_max,
@@ -125,33 +116,21 @@ impl MotionEstimator for LucasKanade {
             let places = corners(pair[0].finest(), &limits);
             vectors.extend(pair[0].follow(&pair[1], &places, self.window, self.iterations));
         }
-        let step_s = newest.step().map_or(f64::INFINITY, |s| f64::from(s.seconds()));
-        let fastest = (self.speed_max_m_s * step_s / grid.cell_size_m()) as f32;
-        vectors.retain(|v: &Vector| v.dy.hypot(v.dx) <= fastest);
+        let most = displacement_max(self.speed_max_m_s, step, grid);
+        vectors.retain(|v: &Vector| v.dy.hypot(v.dx) <= most);
         let vectors = without_outliers(&vectors, self.outlier_deviations as f32, self.outlier_neighbours);
         let vectors = decluster(&vectors, self.decluster, grid.shape());
         if vectors.is_empty() {
-            return Ok(Motion::rest(grid.shape()));
+            return Ok(None);
         }
-        let mut motion = spread(&vectors, grid.shape(), self.reach, self.noise)?;
-        for row in 0..grid.shape().0 {
-            let (dy, dx) = grid.spacing_m_in_row(row);
-            motion.v.row_mut(row).mapv_inplace(|v| (f64::from(v) * dy / step_s) as f32);
-            motion.u.row_mut(row).mapv_inplace(|u| (f64::from(u) * dx / step_s) as f32);
-        }
-        Ok(motion)
+        let motion = spread(&vectors, grid.shape(), self.reach, self.noise)?;
+        Ok(Some(in_metres_per_second(motion, step, grid)))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::{TimeZone, Utc};
-
     use super::*;
-    use crate::{
-        Grid, LeadTime, Seed,
-        storms::{Scene, Storm},
-    };
 
     #[test]
     fn a_number_outside_its_bounds_is_named_with_them() {
@@ -169,101 +148,5 @@ mod tests {
             ..LucasKanade::default()
         };
         assert!(nowhere.check().unwrap_err().to_string().contains("motion.noise is NaN"));
-    }
-
-    fn observed(storms: Vec<Storm>, shape: (usize, usize)) -> Sequence {
-        let start = Utc.with_ymd_and_hms(2020, 7, 1, 12, 0, 0).unwrap();
-        Scene::new(Grid::plane(shape.0, shape.1, 1000.0), storms).sequence(start, LeadTime::from_minutes(5), 3)
-    }
-
-    /// Storms of a random scene, all given the velocity that `flow` has at their centre.
-    fn carried(flow: impl Fn(f64, f64) -> (f64, f64), shape: (usize, usize)) -> Vec<Storm> {
-        let scene = Scene::random(&Grid::plane(shape.0, shape.1, 1000.0), Seed(5));
-        let moved = |s: &Storm| {
-            let (u, v) = flow(s.y_m, s.x_m);
-            Storm {
-                u,
-                v,
-                growth: 0.0,
-                turning: 0.0,
-                ..*s
-            }
-        };
-        scene.storms().iter().map(moved).collect()
-    }
-
-    #[test]
-    fn a_common_motion_is_found_within_two_percent_and_nowhere_off_by_more_than_a_tenth() {
-        for (u, v) in [(12.0, -5.0), (-25.0, 10.0), (0.5, 0.2)] {
-            let motion = LucasKanade::default()
-                .estimate(&observed(carried(|_, _| (u, v), (160, 200)), (160, 200)))
-                .unwrap();
-            let errors: Vec<f64> = motion
-                .u
-                .iter()
-                .zip(&motion.v)
-                .map(|(mu, mv)| (f64::from(*mu) - u).hypot(f64::from(*mv) - v))
-                .collect();
-            let (mean, worst) = (
-                errors.iter().sum::<f64>() / errors.len() as f64,
-                errors.iter().copied().fold(0.0, f64::max),
-            );
-            let speed = u.hypot(v);
-            assert!(
-                mean < 0.015 * speed + 0.05 && worst < 0.1 * speed + 0.35,
-                "({u}, {v}): off by {mean} m/s on average, {worst} at worst"
-            );
-        }
-    }
-
-    #[test]
-    fn shear_is_seen_where_the_storms_are() {
-        // u grows from 5 m/s in the south to 20 m/s in the north.
-        let flow = |y: f64, _: f64| (5.0 + 15.0 * y / 200_000.0, 0.0);
-        let storms = carried(flow, (200, 200));
-        let motion = LucasKanade::default().estimate(&observed(storms.clone(), (200, 200))).unwrap();
-        let inside: Vec<&Storm> = storms
-            .iter()
-            .filter(|s| (20e3..180e3).contains(&s.y_m) && (20e3..180e3).contains(&s.x_m))
-            .collect();
-        let error: f64 = inside
-            .iter()
-            .map(|s| (f64::from(motion.u[[(s.y_m / 1000.0) as usize, (s.x_m / 1000.0) as usize]]) - s.u).abs())
-            .sum::<f64>()
-            / inside.len() as f64;
-        assert!(error < 1.5, "mean error {error} m/s");
-    }
-
-    #[test]
-    fn missing_cells_neither_stop_nor_bend_the_motion() {
-        let whole = observed(carried(|_, _| (12.0, -5.0), (160, 200)), (160, 200));
-        let mut rain = whole.rain().to_owned();
-        for y in 0..160 {
-            for x in 0..200 {
-                if (y as f64 - 80.0).hypot(x as f64 - 90.0) > 85.0 {
-                    rain.slice_mut(ndarray::s![.., y, x]).fill(f32::NAN);
-                }
-            }
-        }
-        let masked = Sequence::new(whole.grid().clone(), whole.times().to_vec(), rain).unwrap();
-        let motion = LucasKanade::default().estimate(&masked).unwrap();
-        let (u, v) = (motion.u[[80, 90]], motion.v[[80, 90]]);
-        assert!((u - 12.0).abs() < 0.5 && (v + 5.0).abs() < 0.5, "({u}, {v})");
-    }
-
-    #[test]
-    fn nothing_to_follow_rests() {
-        let start = Utc.with_ymd_and_hms(2020, 7, 1, 12, 0, 0).unwrap();
-        let times: Vec<_> = LeadTime::every(LeadTime::from_minutes(5), 3)
-            .into_iter()
-            .map(|l| start + l)
-            .collect();
-        for value in [0.0, f32::NAN, 4.0] {
-            let rain = ndarray::Array3::from_elem((3, 40, 50), value);
-            let sequence = Sequence::new(Grid::plane(40, 50, 1000.0), times.clone(), rain).unwrap();
-            let motion = LucasKanade::default().estimate(&sequence).unwrap();
-            assert!(motion.u.iter().chain(&motion.v).all(|m| m.abs() < 1e-3), "{value}");
-            assert!(LucasKanade::default().estimate(&sequence.newest(1)).is_ok());
-        }
     }
 }

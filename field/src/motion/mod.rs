@@ -1,17 +1,33 @@
 //! How rain moves: a velocity for every cell, from what the radar saw.
 
+mod bounds;
+mod config;
+#[cfg(test)]
+mod contract;
 mod corners;
 mod dense;
 mod lucas_kanade;
+mod optical_flow;
+mod polynomial;
 mod pyramid;
+mod refine;
+mod smooth;
+mod variational;
+mod wind;
 
 use std::sync::Once;
 
 use ndarray::Array2;
 
-use crate::{Error, Grid, Sequence};
+use crate::{Error, Grid, LeadTime, Sequence};
 
+pub use config::{Estimator, MotionConfig};
 pub use lucas_kanade::LucasKanade;
+pub use optical_flow::OpticalFlow;
+pub use variational::Variational;
+pub use wind::WindWhereDry;
+
+use bounds::Bounds;
 
 /// Velocity of rain `[y, x]`, m s⁻¹; defined everywhere, missing cells included.
 #[derive(Debug, Clone)]
@@ -48,12 +64,38 @@ impl Motion {
 
 /// Estimates the motion of rain.
 pub trait MotionEstimator: Send + Sync {
-    /// Motion at the newest frame. A dry scene, or a single frame, rests.
+    /// Motion at the newest frame; none where there is nothing to follow: a dry scene, a constant one, a single frame.
     ///
     /// # Errors
     ///
     /// When the frames cannot be used at all.
-    fn estimate(&self, observed: &Sequence) -> Result<Motion, Error>;
+    fn follow(&self, observed: &Sequence) -> Result<Option<Motion>, Error>;
+
+    /// Motion at the newest frame, rest where there is nothing to follow.
+    ///
+    /// # Errors
+    ///
+    /// When the frames cannot be used at all.
+    fn estimate(&self, observed: &Sequence) -> Result<Motion, Error> {
+        let followed = self.follow(observed)?;
+        Ok(followed.unwrap_or_else(|| Motion::rest(observed.grid().shape())))
+    }
+}
+
+/// Cells that the fastest motion believed goes from frame to frame.
+fn displacement_max(speed_max_m_s: f64, step: LeadTime, grid: &Grid) -> f32 {
+    (speed_max_m_s * f64::from(step.seconds()) / grid.cell_size_m()) as f32
+}
+
+/// A motion in cells a frame as one in m s⁻¹.
+fn in_metres_per_second(mut motion: Motion, step: LeadTime, grid: &Grid) -> Motion {
+    let step_s = f64::from(step.seconds());
+    for row in 0..grid.shape().0 {
+        let (dy, dx) = grid.spacing_m_in_row(row);
+        motion.v.row_mut(row).mapv_inplace(|v| (f64::from(v) * dy / step_s) as f32);
+        motion.u.row_mut(row).mapv_inplace(|u| (f64::from(u) * dx / step_s) as f32);
+    }
+    motion
 }
 
 #[link(name = "openblas")]

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::dense::Vector;
 
 /// Decibels that stand for no rain, as pysteps sets them.
-const DRY_DB: f32 = -15.0;
+pub(super) const DRY_DB: f32 = -15.0;
 /// A match is given up where the weaker direction of the window's gradient is below this (decibel² a cell²).
 const LEAST_GRADIENT: f32 = 0.05;
 /// A match has settled when a step is shorter than this, cells.
@@ -23,15 +23,33 @@ impl Image {
     pub fn of_rain(rain: ArrayView2<'_, f32>, rain_min_mm_h: f64) -> Self {
         let rain_min = rain_min_mm_h as f32;
         let mut db = Array2::from_elem(rain.dim(), DRY_DB);
-        Zip::from(&mut db).and(rain).par_for_each(|db, r| {
+        let mut seen = Array2::from_elem(rain.dim(), true);
+        Zip::from(&mut db).and(&mut seen).and(rain).par_for_each(|db, seen, r| {
             if *r >= rain_min {
                 *db = 10.0 * r.log10();
+            } else if r.is_nan() {
+                *seen = false;
             }
         });
-        Self {
-            db,
-            seen: rain.mapv(|r| !r.is_nan()),
+        Self { db, seen }
+    }
+
+    /// Decibels at a fractional cell, linearly; none outside or where one of the four cells around was not observed.
+    pub fn at(&self, y: f32, x: f32) -> Option<f32> {
+        let (ny, nx) = self.db.dim();
+        // Written so that a position that is NaN lies outside, too.
+        if !(y >= 0.0 && x >= 0.0 && y < (ny - 1) as f32 && x < (nx - 1) as f32) {
+            return None;
         }
+        let (j, i) = (y as usize, x as usize);
+        let (fy, fx) = (y - j as f32, x - i as f32);
+        let (seen_south, seen_north) = (line(&self.seen, j), line(&self.seen, j + 1));
+        if !(seen_south[i] && seen_south[i + 1] && seen_north[i] && seen_north[i + 1]) {
+            return None;
+        }
+        let (south, north) = (line(&self.db, j), line(&self.db, j + 1));
+        let (s, n) = (south[i] + fx * (south[i + 1] - south[i]), north[i] + fx * (north[i + 1] - north[i]));
+        Some(s + fy * (n - s))
     }
 
     /// Half the size: blurred by 1 2 1 in both directions, every second cell.
@@ -44,22 +62,28 @@ impl Image {
             .and(seen.rows_mut())
             .par_for_each(|row, mut db, mut seen| {
                 let y = 2 * row;
-                let rows = [y.saturating_sub(1), y, (y + 1).min(ny - 1)];
+                let (south, here, north) = (
+                    line(&self.db, y.saturating_sub(1)),
+                    line(&self.db, y),
+                    line(&self.db, (y + 1).min(ny - 1)),
+                );
+                let seen_here = line(&self.seen, y);
+                let blurred: Vec<f32> = (0..nx).map(|x| 0.25 * south[x] + 0.5 * here[x] + 0.25 * north[x]).collect();
                 for column in 0..shape.1 {
                     let x = 2 * column;
-                    let columns = [x.saturating_sub(1), x, (x + 1).min(nx - 1)];
-                    let mut sum = 0.0;
-                    for (j, wy) in rows.into_iter().zip([0.25, 0.5, 0.25]) {
-                        for (i, wx) in columns.into_iter().zip([0.25, 0.5, 0.25]) {
-                            sum += wy * wx * self.db[[j, i]];
-                        }
-                    }
-                    db[column] = sum;
-                    seen[column] = self.seen[[y, x]];
+                    db[column] = 0.25 * blurred[x.saturating_sub(1)] + 0.5 * blurred[x] + 0.25 * blurred[(x + 1).min(nx - 1)];
+                    seen[column] = seen_here[x];
                 }
             });
         Self { db, seen }
     }
+}
+
+/// A row of an image as a slice.
+pub(super) fn line<T>(image: &Array2<T>, row: usize) -> &[T] {
+    let columns = image.ncols();
+    let cells = image.as_slice().expect("images are made in standard layout");
+    &cells[row * columns..(row + 1) * columns]
 }
 
 /// An image at full size, half, a quarter and so on.
@@ -84,6 +108,16 @@ impl Pyramid {
     /// The image at full size.
     pub fn finest(&self) -> &Image {
         &self.levels[0]
+    }
+
+    /// How many sizes there are.
+    pub fn levels(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// The image after so many halvings.
+    pub fn level(&self, halvings: usize) -> &Image {
+        &self.levels[halvings]
     }
 
     /// Follows corners `(row, column)` into the `next` image: those whose window can be matched, with their displacement in cells.
@@ -127,37 +161,76 @@ impl Pyramid {
     }
 }
 
+/// A row of the window: its cells from column `first` on, every `stride`th.
+struct WindowRow {
+    y: isize,
+    first: isize,
+    cells: std::ops::Range<usize>,
+}
+
+/// Value and gradient of a cell of the window, all 0 where it was not observed.
+#[derive(Clone, Copy, Default)]
+struct Cell {
+    value: f32,
+    gy: f32,
+    gx: f32,
+    observed: bool,
+}
+
 /// Lucas-Kanade step repeated from a first guess: minimises Σ (I(p) - J(p + d))² over the window, every second cell of it.
 fn match_window(from: &Image, to: &Image, centre: (f32, f32), guess: (f32, f32), half: isize, iterations: usize) -> Option<(f32, f32)> {
     let (ny, nx) = from.db.dim();
     let (cy, cx) = (centre.0.round() as isize, centre.1.round() as isize);
-    // Cells of the window with their value and gradient.
-    let mut cells: Vec<(isize, isize, f32, f32, f32)> = Vec::with_capacity(((half + 1) * (half + 1)) as usize);
-    let (mut gyy, mut gyx, mut gxx) = (0.0f64, 0.0f64, 0.0f64);
     let stride = if half > 8 { 2 } else { 1 };
-    for y in (cy - half..=cy + half).step_by(stride).filter(|y| (1..ny as isize - 1).contains(y)) {
-        for x in (cx - half..=cx + half).step_by(stride).filter(|x| (1..nx as isize - 1).contains(x)) {
-            let (j, i) = (y as usize, x as usize);
-            if !(from.seen[[j, i]] && from.seen[[j - 1, i]] && from.seen[[j + 1, i]] && from.seen[[j, i - 1]] && from.seen[[j, i + 1]]) {
+    // The first row and column of the window that lie inside the image, a border of one left out.
+    let inside = |centre: isize| {
+        let first = centre - half;
+        if first < 1 {
+            first + (1 - first + stride - 1) / stride * stride
+        } else {
+            first
+        }
+    };
+    let (first_y, first_x) = (inside(cy), inside(cx));
+    let (last_y, last_x) = ((cy + half).min(ny as isize - 2), (cx + half).min(nx as isize - 2));
+    if first_y > last_y || first_x > last_x {
+        return None;
+    }
+    let mut rows: Vec<WindowRow> = Vec::with_capacity(half as usize + 1);
+    let mut cells: Vec<Cell> = Vec::with_capacity(((half + 1) * (half + 1)) as usize);
+    let (mut gyy, mut gyx, mut gxx, mut observed) = (0.0f64, 0.0f64, 0.0f64, 0usize);
+    for y in (first_y..=last_y).step_by(stride as usize) {
+        let j = y as usize;
+        let (south, here, north) = (line(&from.db, j - 1), line(&from.db, j), line(&from.db, j + 1));
+        let (seen_south, seen, seen_north) = (line(&from.seen, j - 1), line(&from.seen, j), line(&from.seen, j + 1));
+        let begin = cells.len();
+        for i in (first_x as usize..=last_x as usize).step_by(stride as usize) {
+            if !(seen[i] && seen_south[i] && seen_north[i] && seen[i - 1] && seen[i + 1]) {
+                cells.push(Cell::default());
                 continue;
             }
-            let db = &from.db;
             // Scharr's weights 3 10 3 over 32.
-            let gy = (3.0 * (db[[j + 1, i - 1]] - db[[j - 1, i - 1]])
-                + 10.0 * (db[[j + 1, i]] - db[[j - 1, i]])
-                + 3.0 * (db[[j + 1, i + 1]] - db[[j - 1, i + 1]]))
-                / 32.0;
-            let gx = (3.0 * (db[[j - 1, i + 1]] - db[[j - 1, i - 1]])
-                + 10.0 * (db[[j, i + 1]] - db[[j, i - 1]])
-                + 3.0 * (db[[j + 1, i + 1]] - db[[j + 1, i - 1]]))
-                / 32.0;
+            let gy = (3.0 * (north[i - 1] - south[i - 1]) + 10.0 * (north[i] - south[i]) + 3.0 * (north[i + 1] - south[i + 1])) / 32.0;
+            let gx =
+                (3.0 * (south[i + 1] - south[i - 1]) + 10.0 * (here[i + 1] - here[i - 1]) + 3.0 * (north[i + 1] - north[i - 1])) / 32.0;
             gyy += f64::from(gy * gy);
             gyx += f64::from(gy * gx);
             gxx += f64::from(gx * gx);
-            cells.push((y, x, db[[j, i]], gy, gx));
+            observed += 1;
+            cells.push(Cell {
+                value: here[i],
+                gy,
+                gx,
+                observed: true,
+            });
         }
+        rows.push(WindowRow {
+            y,
+            first: first_x,
+            cells: begin..cells.len(),
+        });
     }
-    let count = cells.len() as f64;
+    let count = observed as f64;
     let weaker = 0.5 * (gyy + gxx - ((gyy - gxx).powi(2) + 4.0 * gyx * gyx).sqrt());
     if count < 9.0 || weaker / count < f64::from(LEAST_GRADIENT) {
         return None;
@@ -165,29 +238,7 @@ fn match_window(from: &Image, to: &Image, centre: (f32, f32), guess: (f32, f32),
     let determinant = gyy * gxx - gyx * gyx;
     let (mut dy, mut dx) = guess;
     for _ in 0..iterations {
-        let (fy, fx) = (dy.floor(), dx.floor());
-        let (oy, ox) = (fy as isize, fx as isize);
-        let (fy, fx) = (dy - fy, dx - fx);
-        let weights = [(1.0 - fy) * (1.0 - fx), (1.0 - fy) * fx, fy * (1.0 - fx), fy * fx];
-        let (mut by, mut bx, mut used) = (0.0f64, 0.0f64, 0usize);
-        for &(y, x, value, gy, gx) in &cells {
-            let (j, i) = (y + oy, x + ox);
-            if j < 0 || i < 0 || j + 1 >= ny as isize || i + 1 >= nx as isize {
-                continue;
-            }
-            let (j, i) = (j as usize, i as usize);
-            if !to.seen[[j, i]] || !to.seen[[j + 1, i + 1]] {
-                continue;
-            }
-            let there = weights[0] * to.db[[j, i]]
-                + weights[1] * to.db[[j, i + 1]]
-                + weights[2] * to.db[[j + 1, i]]
-                + weights[3] * to.db[[j + 1, i + 1]];
-            let change = f64::from(value - there);
-            by += change * f64::from(gy);
-            bx += change * f64::from(gx);
-            used += 1;
-        }
+        let (by, bx, used) = mismatch(to, &rows, &cells, (dy, dx), stride);
         if (used as f64) < 0.5 * count {
             return None;
         }
@@ -205,4 +256,45 @@ fn match_window(from: &Image, to: &Image, centre: (f32, f32), guess: (f32, f32),
         }
     }
     Some((dy, dx))
+}
+
+/// Sums of gradient (y, x) times I(p) - J(p + d) over the cells observed in both images, and their number. Each row is summed in f32.
+fn mismatch(to: &Image, rows: &[WindowRow], cells: &[Cell], (dy, dx): (f32, f32), stride: isize) -> (f64, f64, usize) {
+    let (ny, nx) = to.db.dim();
+    let (fy, fx) = (dy.floor(), dx.floor());
+    let (oy, ox) = (fy as isize, fx as isize);
+    let (fy, fx) = (dy - fy, dx - fx);
+    let weights = [(1.0 - fy) * (1.0 - fx), (1.0 - fy) * fx, fy * (1.0 - fx), fy * fx];
+    let (mut by, mut bx, mut used) = (0.0f64, 0.0f64, 0usize);
+    for row in rows {
+        let j = row.y + oy;
+        if j < 0 || j + 1 >= ny as isize {
+            continue;
+        }
+        let (south, north) = (line(&to.db, j as usize), line(&to.db, j as usize + 1));
+        let (seen_south, seen_north) = (line(&to.seen, j as usize), line(&to.seen, j as usize + 1));
+        // Cells whose neighbour to the east lies inside, too.
+        let first = row.first + ox;
+        let skip = if first < 0 { (-first + stride - 1) / stride } else { 0 };
+        let room = (nx as isize - 2 - first).div_euclid(stride) + 1;
+        let end = room.clamp(0, row.cells.len() as isize);
+        if skip >= end {
+            continue;
+        }
+        let (mut row_y, mut row_x) = (0.0f32, 0.0f32);
+        let mut i = (first + skip * stride) as usize;
+        for cell in &cells[row.cells.start + skip as usize..row.cells.start + end as usize] {
+            if cell.observed && seen_south[i] && seen_north[i + 1] {
+                let there = weights[0] * south[i] + weights[1] * south[i + 1] + weights[2] * north[i] + weights[3] * north[i + 1];
+                let change = cell.value - there;
+                row_y += change * cell.gy;
+                row_x += change * cell.gx;
+                used += 1;
+            }
+            i += stride as usize;
+        }
+        by += f64::from(row_y);
+        bx += f64::from(row_x);
+    }
+    (by, bx, used)
 }

@@ -1,0 +1,190 @@
+//! Motion of rain as one smooth field: the one that carries each frame best into the next, from coarse to fine.
+//!
+//! With r = I(x, t) - I(x - V, t - 1) in decibels, V minimises Σ ρ(r) + α² Σ |ΔV|², the first sum over all cells and pairs of
+//! frames, the second over pairs of neighbouring nodes: advection as a weak constraint, smoothness as the other. ρ grows with r² for
+//! small r and with |r| for large ones, so that growth, decay and clutter bend the field little. Where there is no echo the first
+//! sum is silent and the field is the smoothest continuation.
+//!
+//! # Source
+//!
+//! Laroche, S. and I. Zawadzki, 1995: Retrievals of horizontal winds from single-Doppler clear-air data by methods of cross correlation
+//! and variational analysis. J. Atmos. Oceanic Technol., 12, 721-738 (the idea of a variational echo tracking); Germann, U. and I.
+//! Zawadzki, 2002: Scale-dependence of the predictability of precipitation from continental radar images. Part I. Mon. Wea. Rev., 130,
+//! 2859-2873. The smoothness is that of Horn, B. K. P. and B. G. Schunck, 1981: Determining optical flow. Artif. Intell., 17,
+//! 185-203; the sums over the cells of a node and ρ are those of Bruhn, A., J. Weickert and C. Schnörr, 2005: Lucas/Kanade meets
+//! Horn/Schunck. Int. J. Comput. Vision, 61, 211-231.
+
+use ndarray::{Array2, Axis};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Bounds, Motion, MotionEstimator, displacement_max, in_metres_per_second,
+    pyramid::{Image, Pyramid, line},
+    refine::{finer, refine},
+    smooth::{Pull, smoothest},
+};
+use crate::{Error, Sequence};
+
+/// One smooth field for all; lengths are in cells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Variational {
+    /// Newest frames used, at least 2; all pairs of neighbours have one motion.
+    pub frames: usize,
+    /// Rain below this does not count as echo, mm h⁻¹.
+    pub rain_min_mm_h: f64,
+    /// α: distance over which the field is smooth where the echo changes by 1 dB a cell throughout.
+    pub smoothness: f64,
+    /// Residuals beyond this count as outliers, dB.
+    pub outlier_db: f64,
+    /// Distance between nodes of the field, cells of each level.
+    pub node_spacing: usize,
+    /// Halvings of the coarsest image: motions up to about 2^levels cells a frame are found.
+    pub levels: usize,
+    /// Halvings of the finest image that is used; 0 is the full one.
+    pub finest: usize,
+    /// Times that the older frame is moved with the field found so far, on each level.
+    pub warps: usize,
+    /// Steps of conjugate gradients for each of them, at most.
+    pub iterations: usize,
+    /// Fastest motion believed, m s⁻¹.
+    pub speed_max_m_s: f64,
+}
+
+impl Default for Variational {
+    fn default() -> Self {
+        Self {
+            frames: 4,
+            rain_min_mm_h: 0.1,
+            smoothness: 20.0,
+            outlier_db: 3.0,
+            node_spacing: 8,
+            levels: 5,
+            finest: 1,
+            warps: 3,
+            iterations: 50,
+            speed_max_m_s: 60.0,
+        }
+    }
+}
+
+impl Variational {
+    /// Checks every number against its bounds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] for the first that is outside.
+    pub fn check(&self) -> Result<(), Error> {
+        Bounds::default()
+            .count("motion.frames", self.frames, 2..=1000, "2 to 1000")
+            .at_least_0("motion.rain_min_mm_h", self.rain_min_mm_h)
+            .positive("motion.smoothness", self.smoothness)
+            .positive("motion.outlier_db", self.outlier_db)
+            .count("motion.node_spacing", self.node_spacing, 1..=1000, "1 to 1000")
+            .count("motion.levels", self.levels, 0..=12, "0 to 12")
+            .count("motion.finest", self.finest, 0..=12, "0 to 12")
+            .count("motion.warps", self.warps, 1..=100, "1 to 100")
+            .count("motion.iterations", self.iterations, 1..=10_000, "1 to 10000")
+            .at_least_0("motion.speed_max_m_s", self.speed_max_m_s)
+            .result()
+    }
+}
+
+impl MotionEstimator for Variational {
+    fn follow(&self, observed: &Sequence) -> Result<Option<Motion>, Error> {
+        let (grid, frames) = (observed.grid(), observed.frames());
+        let Some(step) = observed.step() else { return Ok(None) };
+        let pyramids: Vec<Pyramid> = (frames.saturating_sub(self.frames.max(2))..frames)
+            .map(|k| Pyramid::new(Image::of_rain(observed.frame(k), self.rain_min_mm_h), self.levels))
+            .collect();
+        let coarsest = pyramids[0].levels() - 1;
+        let finest = self.finest.min(coarsest);
+        let spacing = self.node_spacing.max(1);
+        let alpha2 = self.smoothness * self.smoothness;
+        let mut field: Option<[Array2<f32>; 2]> = None;
+        let mut told = false;
+        for level in (finest..=coarsest).rev() {
+            let shape = pyramids[0].level(level).db.dim();
+            let nodes = (shape.0.div_ceil(spacing) + 1, shape.1.div_ceil(spacing) + 1);
+            let mut here = match field {
+                Some(coarser) => coarser.map(|part| 2.0 * finer(&part, nodes)),
+                None => [Array2::zeros(nodes), Array2::zeros(nodes)],
+            };
+            for _ in 0..self.warps {
+                let mut pulls = Array2::from_elem(nodes, Pull::default());
+                for pair in pyramids.windows(2) {
+                    let (older, newer) = (pair[0].level(level), pair[1].level(level));
+                    add_pulls(older, newer, &here, spacing, self.outlier_db as f32, &mut pulls);
+                }
+                told = pulls.iter().any(|pull| *pull != Pull::default());
+                smoothest(&pulls, alpha2, &mut here, self.iterations);
+            }
+            field = Some(here);
+        }
+        let Some([dy, dx]) = field else { return Ok(None) };
+        if !told {
+            return Ok(None);
+        }
+        // A node of the finest level used stands for so many cells of the map.
+        let (wide, scale) = (spacing << finest, (1 << finest) as f32);
+        let slowed = slowed([scale * dy, scale * dx], displacement_max(self.speed_max_m_s, step, grid));
+        let motion = Motion {
+            v: refine(&slowed[0], wide, grid.shape()),
+            u: refine(&slowed[1], wide, grid.shape()),
+        };
+        Ok(Some(in_metres_per_second(motion, step, grid)))
+    }
+}
+
+/// Vectors longer than `most` cells shortened to that.
+fn slowed([mut dy, mut dx]: [Array2<f32>; 2], most: f32) -> [Array2<f32>; 2] {
+    ndarray::Zip::from(&mut dy).and(&mut dx).for_each(|dy, dx| {
+        let length = dy.hypot(*dx);
+        if length > most {
+            *dy *= most / length;
+            *dx *= most / length;
+        }
+    });
+    [dy, dx]
+}
+
+/// Adds what the cells around each node say about its motion: r linearised around `field`, weighted with ρ'(r) / r = 1 / √(1 + r²/c²).
+fn add_pulls(older: &Image, newer: &Image, field: &[Array2<f32>; 2], spacing: usize, c: f32, pulls: &mut Array2<Pull>) {
+    let (ny, nx) = newer.db.dim();
+    if ny < 3 || nx < 3 {
+        return;
+    }
+    pulls
+        .axis_iter_mut(Axis(0))
+        .into_par_iter()
+        .enumerate()
+        .for_each(|(node_row, mut pulls)| {
+            let first = (node_row * spacing).saturating_sub(spacing / 2).max(1);
+            let last = (node_row * spacing + spacing.div_ceil(2)).min(ny - 1);
+            for y in first..last {
+                let (south, here, north) = (line(&newer.db, y - 1), line(&newer.db, y), line(&newer.db, y + 1));
+                let (seen_south, seen, seen_north) = (line(&newer.seen, y - 1), line(&newer.seen, y), line(&newer.seen, y + 1));
+                let (j, fy) = (y / spacing, (y % spacing) as f32 / spacing as f32);
+                let along: [Vec<f32>; 2] = [0, 1].map(|part| {
+                    let (a, b) = (line(&field[part], j), line(&field[part], j + 1));
+                    a.iter().zip(b).map(|(a, b)| a + fy * (b - a)).collect()
+                });
+                for x in 1..nx - 1 {
+                    let (gy, gx) = (0.5 * (north[x] - south[x]), 0.5 * (here[x + 1] - here[x - 1]));
+                    if gy == 0.0 && gx == 0.0 || !(seen[x] && seen_south[x] && seen_north[x] && seen[x - 1] && seen[x + 1]) {
+                        continue;
+                    }
+                    let (i, fx) = (x / spacing, (x % spacing) as f32 / spacing as f32);
+                    let [vy, vx] = [0, 1].map(|part| along[part][i] + fx * (along[part][i + 1] - along[part][i]));
+                    let Some(there) = older.at(y as f32 - vy, x as f32 - vx) else {
+                        continue;
+                    };
+                    let r = here[x] - there;
+                    let w = 1.0 / (1.0 + (r / c).powi(2)).sqrt();
+                    let towards = gy * vy + gx * vx - r;
+                    pulls[(x + spacing / 2) / spacing].add(w, gy, gx, towards);
+                }
+            }
+        });
+}
