@@ -155,17 +155,17 @@ mod tests {
     }
 
     #[test]
-    fn a_motion_without_kind_is_lucas_kanade_and_each_kind_has_its_own_keys() {
+    fn a_motion_without_kind_is_variational_and_each_kind_has_its_own_keys() {
         let motion = |text: &str| toml::from_str::<Config>(&format!("[motion]\n{text}")).map(|config| config.motion);
         assert_eq!(motion("").unwrap(), MotionConfig::default());
-        let old = motion("window = 40\nnoise = 1").unwrap();
+        let corners = motion("kind = 'lucas_kanade'\nwindow = 40\nnoise = 1").unwrap();
         let lucas_kanade = LucasKanade {
             window: 40,
             noise: 1.0,
             ..LucasKanade::default()
         };
-        assert_eq!(old.estimator, Estimator::LucasKanade(lucas_kanade));
-        let smooth = motion("kind = 'variational'\nframes = 4\nsmoothness = 30\nwind_where_dry = 0.5").unwrap();
+        assert_eq!(corners.estimator, Estimator::LucasKanade(lucas_kanade));
+        let smooth = motion("frames = 4\nsmoothness = 30\nwind_where_dry = 0.5").unwrap();
         let variational = Variational {
             frames: 4,
             smoothness: 30.0,
@@ -192,7 +192,7 @@ mod tests {
     fn every_kind_of_motion_is_written_so_that_it_can_be_read_back() {
         for estimator in [
             Estimator::default(),
-            Estimator::Variational(Variational::default()),
+            Estimator::LucasKanade(LucasKanade::default()),
             Estimator::OpticalFlow(OpticalFlow::default()),
         ] {
             let config = Config {

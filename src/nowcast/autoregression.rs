@@ -27,22 +27,25 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// What never changes.
-    pub const FOREVER: Self = Self {
-        first: 1.0,
-        second: 0.0,
-        chance: 0.0,
-    };
-
     /// The process of these weights, which must be those of a stationary one.
     pub fn new(first: f64, second: f64) -> Self {
-        let one = first / (1.0 - second);
+        let one = if first + second >= 1.0 { 1.0 } else { first / (1.0 - second) };
         let two = first * one + second;
         Self {
             first,
             second,
             chance: (1.0 - first * one - second * two).clamp(0.0, 1.0),
         }
+    }
+
+    /// Correlation over one step.
+    pub fn correlation(&self) -> f64 {
+        self.first / (1.0 - self.second)
+    }
+
+    /// Share of the variance that is left of the observed fields with weights `a` and `b`.
+    pub fn share(&self, (a, b): (f64, f64)) -> f64 {
+        a * a + b * b + 2.0 * a * b * self.correlation()
     }
 
     /// The process with correlations `rho_1` over one step and `rho_2` over two, both brought to where such a process exists:
@@ -56,9 +59,6 @@ impl Memory {
 
     /// The process that a wavelength has by experience, over steps of `step_min`.
     pub fn by_experience(wavelength_km: f64, step_min: f64) -> Self {
-        if !wavelength_km.is_finite() {
-            return Self::FOREVER;
-        }
         let rho = (-step_min / (LIFETIME_MIN_PER_KM * wavelength_km)).exp();
         Self::of(rho, rho * rho)
     }
@@ -76,18 +76,18 @@ pub fn yule_walker(rho_1: f64, rho_2: f64) -> (f64, f64) {
     (one * (1.0 - two) / gap, (two - square) / gap)
 }
 
-/// What is left of the two newest fields after whole and part steps: X(t) = a X(0) + b X(-1), but for chance.
+/// What is left of the two newest fields after whole and part steps: X(t) = a X(0) + b X(-1), but for chance, scale by scale.
 #[derive(Debug, Clone)]
 pub struct Remembered {
     memory: Vec<Memory>,
-    /// Weights `(a, b)` by ring after the last whole step, and after the one before.
+    /// Weights `(a, b)` by scale after the last whole step, and after the one before.
     now: Vec<(f64, f64)>,
     before: Vec<(f64, f64)>,
     steps: usize,
 }
 
 impl Remembered {
-    /// At the reference time, for each ring.
+    /// At the reference time, for each scale.
     pub fn new(memory: Vec<Memory>) -> Self {
         Self {
             now: vec![(1.0, 0.0); memory.len()],
@@ -98,7 +98,7 @@ impl Remembered {
     }
 
     /// Goes on to the first whole step at or after `steps`, and gives the weights at `steps`, which never go back.
-    pub fn at(&mut self, steps: f64) -> Vec<(f32, f32)> {
+    pub fn at(&mut self, steps: f64) -> Vec<(f64, f64)> {
         while (self.steps as f64) < steps - 1e-6 {
             for ((now, before), memory) in self.now.iter_mut().zip(&mut self.before).zip(&self.memory) {
                 let next = (
@@ -110,9 +110,52 @@ impl Remembered {
             self.steps += 1;
         }
         let back = (self.steps as f64 - steps).clamp(0.0, 1.0);
-        let between = |now: f64, before: f64| (now + back * (before - now)) as f32;
+        let between = |now: f64, before: f64| now + back * (before - now);
         let weights = self.now.iter().zip(&self.before);
         weights.map(|(now, before)| (between(now.0, before.0), between(now.1, before.1))).collect()
+    }
+}
+
+/// The variance that chance has brought after whole and part steps, from none at the reference time, as a share of that of the process.
+#[derive(Debug, Clone)]
+pub struct Chance {
+    memory: Vec<Memory>,
+    /// Variances after the last whole step and the one before, and their covariance.
+    moments: Vec<[f64; 3]>,
+    steps: usize,
+}
+
+impl Chance {
+    /// At the reference time, for each process.
+    pub fn new(memory: Vec<Memory>) -> Self {
+        Self {
+            moments: vec![[0.0; 3]; memory.len()],
+            memory,
+            steps: 0,
+        }
+    }
+
+    /// The processes.
+    pub fn memory(&self) -> Vec<Memory> {
+        self.memory.clone()
+    }
+
+    /// Goes on to the first whole step at or after `steps`, and gives the variances at `steps`, which never go back.
+    pub fn at(&mut self, steps: f64) -> Vec<f64> {
+        while (self.steps as f64) < steps - 1e-6 {
+            for (moments, m) in self.moments.iter_mut().zip(&self.memory) {
+                let [now, before, both] = *moments;
+                let next = m.first * m.first * now + m.second * m.second * before + 2.0 * m.first * m.second * both + m.chance;
+                *moments = [next, now, m.first * now + m.second * both];
+            }
+            self.steps += 1;
+        }
+        let back = (self.steps as f64 - steps).clamp(0.0, 1.0);
+        let between = |[now, before, both]: &[f64; 3]| {
+            let left = 1.0 - back;
+            left * left * now + back * back * before + 2.0 * back * left * both
+        };
+        self.moments.iter().map(between).collect()
     }
 }
 
@@ -142,7 +185,6 @@ mod tests {
         let middle = part.at(1.5)[0];
         assert!((middle.0 - 0.5 * (one.0 + two.0)).abs() < 1e-6 && (middle.1 - 0.5 * (one.1 + two.1)).abs() < 1e-6);
         assert_eq!(part.at(2.0)[0], two);
-        assert_eq!(Remembered::new(vec![Memory::FOREVER]).at(300.0)[0], (1.0, 0.0));
     }
 
     proptest! {
@@ -154,11 +196,14 @@ mod tests {
             let r = memory.first / (1.0 - memory.second);
             let variance = memory.first.powi(2) + memory.second.powi(2) + 2.0 * memory.first * memory.second * r + memory.chance;
             prop_assert!((variance - 1.0).abs() < 1e-6, "{memory:?} {variance}");
-            let mut left = Remembered::new(vec![memory]);
+            let (mut left, mut chance) = (Remembered::new(vec![memory]), Chance::new(vec![memory]));
             for step in 0..200 {
                 let (a, b) = left.at(f64::from(step))[0];
+                // And chance brings what is lacking.
+                let whole = memory.share((a, b)) + chance.at(f64::from(step))[0];
+                prop_assert!((whole - 1.0).abs() < 1e-6, "{memory:?} {step} {whole}");
                 // What is remembered never varies more than the rain itself.
-                prop_assert!(a * a + b * b + 2.0 * a * b * r as f32 <= 1.001, "{memory:?} {a} {b}");
+                prop_assert!(memory.share((a, b)) <= 1.001, "{memory:?} {a} {b}");
             }
         }
     }

@@ -25,6 +25,8 @@ pub struct Cascade {
     shares: Array2<f32>,
     /// Wavelength of each ring, cells; infinite for the mean.
     wavelengths: Vec<f64>,
+    /// Wavelength in the middle of each scale, cells.
+    centres: Vec<f64>,
     /// Columns and rows of wavenumber.
     waves: (usize, usize),
     /// Whether the width of the plane is even, so that its last column has no mirror image.
@@ -65,6 +67,7 @@ impl Cascade {
         Self {
             rings,
             shares,
+            centres: (0..count).map(|scale| coarsest * (-(scale as f64) * step).exp()).collect(),
             wavelengths,
             waves: (columns, rows),
             last_alone: nx % 2 == 0,
@@ -81,7 +84,13 @@ impl Cascade {
         &self.rings
     }
 
+    /// Wavelength in the middle of each scale, cells.
+    pub fn centres(&self) -> &[f64] {
+        &self.centres
+    }
+
     /// Wavelength of each ring, cells; infinite for the mean.
+    #[cfg(test)]
     pub fn wavelengths(&self) -> &[f64] {
         &self.wavelengths
     }
@@ -152,7 +161,12 @@ impl Cascade {
     }
 
     /// A number for each ring from one for each scale, smooth from scale to scale.
+    ///
+    /// # Panics
+    ///
+    /// Where there is not one number for each scale.
     pub fn on_rings(&self, by_scale: &[f64]) -> Vec<f64> {
+        assert_eq!(by_scale.len(), self.scales(), "a number for each scale");
         let mean = |shares: ndarray::ArrayView1<'_, f32>| shares.iter().zip(by_scale).map(|(w, v)| f64::from(*w) * v).sum();
         self.shares.axis_iter(Axis(1)).map(mean).collect()
     }

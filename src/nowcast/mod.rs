@@ -10,6 +10,7 @@ mod fill;
 mod lagrangian_probability;
 mod matching;
 mod noise;
+mod noise_windows;
 mod past;
 mod persistence;
 mod plane;

@@ -24,11 +24,13 @@ const FEWEST_WET: usize = 50;
 pub struct Past {
     pub plane: Plane,
     pub cascade: Cascade,
+    /// The newest frame, decibels, complete.
+    pub newest_db: Array2<f32>,
     /// Waves of the newest frame.
     pub newest: Spectrum,
     /// Waves of the frame before.
     pub before: Spectrum,
-    /// How long each ring of wavenumber remembers.
+    /// How long each scale remembers.
     pub memory: Vec<Memory>,
     /// Distribution of the newest frame, decibels.
     pub distribution: Distribution,
@@ -59,7 +61,10 @@ impl Past {
 
         let now = decibels(observed.last(), rain_min, dry_db);
         let distribution = Distribution::of(now.view(), dry_db);
-        let newest = plane.forward(&plane.spread(now.view()));
+        let wide = plane.spread(now.view());
+        let (ny, nx) = now.dim();
+        let newest_db = wide.slice(ndarray::s![..ny, ..nx]).to_owned();
+        let newest = plane.forward(&wide);
         let mut lagged: Vec<Spectrum> = Vec::new();
         let mut paths = SemiLagrangian::default().trajectories(analysis.motion()?, analysis.grid());
         for back in 1..observed.frames().min(3) {
@@ -77,8 +82,7 @@ impl Past {
 
         let cell_km = analysis.grid().cell_size_m() / 1000.0;
         let by_experience = |cells: &f64| Memory::by_experience(cells * cell_km, step_s / 60.0);
-        let mut memory: Vec<Memory> = cascade.wavelengths().iter().map(by_experience).collect();
-        if lagged.is_empty() || distribution.wet_cells() < FEWEST_WET {
+        let memory = if lagged.is_empty() || distribution.wet_cells() < FEWEST_WET {
             if distribution.wet_cells() > 0 {
                 let why = if lagged.is_empty() {
                     "one frame".to_owned()
@@ -88,22 +92,17 @@ impl Past {
                 let message = format!("{why} cannot tell how long the scales of the rain live: they are taken from experience");
                 notices.push(Notice::new(NoticeKind::Degraded, name, message));
             }
+            cascade.centres().iter().map(by_experience).collect()
         } else {
             let rho: Vec<Vec<f64>> = lagged.iter().map(|lagged| cascade.correlations(&newest, lagged)).collect();
-            let by_scale: Vec<Memory> = (0..cascade.scales())
-                .map(|scale| Memory::of(rho[0][scale], rho.get(1).map_or(f64::NAN, |two| two[scale])))
-                .collect();
-            // The weights vary smoothly with wavenumber. Stationary processes stay so when they are mixed.
-            let on_rings = |part: fn(&Memory) -> f64| cascade.on_rings(&by_scale.iter().map(part).collect::<Vec<_>>());
-            let rings = on_rings(|m| m.first).into_iter().zip(on_rings(|m| m.second));
-            for (memory, (first, second)) in memory.iter_mut().zip(rings).skip(1) {
-                *memory = Memory::new(first, second);
-            }
-        }
+            let of = |scale: usize| Memory::of(rho[0][scale], rho.get(1).map_or(f64::NAN, |two| two[scale]));
+            (0..cascade.scales()).map(of).collect()
+        };
         let mut lagged = lagged.into_iter();
         Ok(Self {
             before: lagged.next().unwrap_or_else(|| newest.clone()),
             newest,
+            newest_db,
             memory,
             plane,
             cascade,
@@ -114,16 +113,28 @@ impl Past {
         })
     }
 
-    /// Rain at a lead time, mm h⁻¹, into `out`: `field` `[y, x]`, of any unit, takes on the observed distribution, goes where `displacement`
-    /// takes it, and is missing where it comes from cells that were not observed.
-    pub fn rain_into(&self, mut field: Array2<f32>, displacement: &Displacement, interpolation: Interpolation, mut out: ArrayViewMut2<'_, f32>) {
+    /// Rain at a lead time, mm h⁻¹, into `out`: `field` `[y, x]`, of any unit, takes on the observed distribution and goes where `displacement`
+    /// takes it. Without `known` it is missing where it comes from cells that were not observed; with it where `known` is missing, and what
+    /// comes from elsewhere is what the field goes on with there.
+    pub fn rain_into(
+        &self,
+        mut field: Array2<f32>,
+        displacement: &Displacement,
+        interpolation: Interpolation,
+        known: Option<&Array2<f32>>,
+        mut out: ArrayViewMut2<'_, f32>,
+    ) {
         self.distribution.impose(field.view_mut(), &self.seen);
-        field.zip_mut_with(&self.seen, |value, seen| {
-            if !seen {
-                *value = f32::NAN;
+        match known {
+            None => {
+                self.hide(&mut field);
+                displacement.sample_into(field.view(), interpolation, out.view_mut());
             }
-        });
-        displacement.sample_into(field.view(), interpolation, out.view_mut());
+            Some(known) => {
+                displacement.sample_extended_into(field.view(), interpolation, out.view_mut());
+                out.zip_mut_with(known, |value, known| *value += known);
+            }
+        }
         let least = self.dry_db + DRY_BELOW_DB;
         out.par_mapv_inplace(|db| {
             if db < least {
@@ -131,6 +142,22 @@ impl Past {
             } else {
                 // 10^(dB/10); NaN stays.
                 (db * (0.1 * std::f32::consts::LOG2_10)).exp2()
+            }
+        });
+    }
+
+    /// 0 where a lead time's rain comes from cells that were observed, by `displacement`, and NaN elsewhere.
+    pub fn known(&self, displacement: &Displacement) -> Array2<f32> {
+        let mut known = Array2::zeros(self.seen.dim());
+        self.hide(&mut known);
+        displacement.sample(known.view(), Interpolation::Nearest)
+    }
+
+    /// Makes missing what was not observed.
+    fn hide(&self, field: &mut Array2<f32>) {
+        field.zip_mut_with(&self.seen, |value, seen| {
+            if !seen {
+                *value = f32::NAN;
             }
         });
     }

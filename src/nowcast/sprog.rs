@@ -29,7 +29,7 @@ pub struct SprogConfig {
 impl Default for SprogConfig {
     fn default() -> Self {
         Self {
-            scales: 8,
+            scales: 6,
             rain_min_mm_h: 0.1,
             advection: SemiLagrangian::default(),
         }
@@ -93,12 +93,12 @@ impl Run for SprogRun<'_> {
         let Some(&lead_time) = self.lead_times.next() else {
             return Ok(None);
         };
-        let mut waves = remembered_waves(&self.past, &mut self.remembered, lead_time);
+        let mut waves = remembered_waves(&self.past, &weights_on_rings(&self.past, &mut self.remembered, lead_time));
         let mut rain = Array2::zeros(self.past.seen.dim());
         self.past.plane.back(&mut waves, rain.view_mut());
         let mut there = Array2::zeros(self.past.seen.dim());
-        self.past
-            .rain_into(rain, self.trajectories.advance_to(lead_time), self.interpolation, there.view_mut());
+        let displacement = self.trajectories.advance_to(lead_time);
+        self.past.rain_into(rain, displacement, self.interpolation, None, there.view_mut());
         Ok(Some(Slice::of_rain(lead_time, there)))
     }
 
@@ -107,9 +107,18 @@ impl Run for SprogRun<'_> {
     }
 }
 
-/// What is left of the observed waves at a lead time.
-pub(super) fn remembered_waves(past: &Past, remembered: &mut Remembered, lead_time: LeadTime) -> Spectrum {
-    let weights = remembered.at(past.steps(lead_time));
+/// Weights of the newest and the frame before in each ring at a lead time; the mean stays as it is.
+pub(super) fn weights_on_rings(past: &Past, remembered: &mut Remembered, lead_time: LeadTime) -> Vec<(f64, f64)> {
+    let (newest, before): (Vec<f64>, Vec<f64>) = remembered.at(past.steps(lead_time)).into_iter().unzip();
+    let (newest, before) = (past.cascade.on_rings(&newest), past.cascade.on_rings(&before));
+    let mut weights: Vec<(f64, f64)> = newest.into_iter().zip(before).collect();
+    weights[0] = (1.0, 0.0);
+    weights
+}
+
+/// What is left of the observed waves under weights by ring.
+pub(super) fn remembered_waves(past: &Past, weights: &[(f64, f64)]) -> Spectrum {
+    let weights: Vec<(f32, f32)> = weights.iter().map(|(a, b)| (*a as f32, *b as f32)).collect();
     let mut waves = vec![Default::default(); past.newest.len()];
     let rows = past.cascade.rows();
     waves

@@ -16,12 +16,13 @@ use rustfft::num_complex::Complex32;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    autoregression::Remembered,
+    autoregression::{Chance, Memory, Remembered},
     envelope::Envelope,
     noise::{White, laplace},
+    noise_windows::NoiseWindows,
     past::Past,
     plane::Spectrum,
-    sprog::remembered_waves,
+    sprog::{remembered_waves, weights_on_rings},
 };
 
 /// How many members there are, what each is made of, and what is handed on of them.
@@ -41,6 +42,8 @@ pub struct StepsConfig {
     pub scales: usize,
     /// Rain below this is none, mm h⁻¹, greater than 0.
     pub rain_min_mm_h: f64,
+    /// Full width of the windows in which the spectrum of the noise is told, km; 0 for one spectrum everywhere.
+    pub noise_window_km: f64,
     /// How much the motion of the members differs, as a multiple of the differences that Bowler et al. found; 0 for none.
     pub motion_spread: f64,
     /// How fast the surroundings grow in which rain may appear, m s⁻¹.
@@ -58,8 +61,9 @@ impl Default for StepsConfig {
             members_kept: 1000,
             thresholds_mm_h: vec![0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0],
             quantiles: Vec::new(),
-            scales: 8,
+            scales: 6,
             rain_min_mm_h: 0.1,
+            noise_window_km: 0.0,
             motion_spread: 1.0,
             envelope_m_s: 15.0,
             envelope_rim_km: 10.0,
@@ -92,6 +96,7 @@ impl Steps {
             return refuse("steps.members", config.members as f64, "1 to 1000");
         }
         for (what, found) in [
+            ("steps.noise_window_km", config.noise_window_km),
             ("steps.motion_spread", config.motion_spread),
             ("steps.envelope_m_s", config.envelope_m_s),
             ("steps.envelope_rim_km", config.envelope_rim_km),
@@ -118,18 +123,24 @@ impl Forecaster for Steps {
         let mut notices = super::notices_of_motion(analysis, self.name(), config.rain_min_mm_h);
         let past = Past::of(analysis, config.scales, config.rain_min_mm_h, self.name(), &mut notices)?;
         let trajectories = config.advection.trajectories(analysis.motion()?, analysis.grid());
+        let window = (1000.0 * config.noise_window_km / analysis.grid().cell_size_m()).round() as usize;
+        let windows = (window > 0).then(|| NoiseWindows::over(past.newest_db.view(), window));
         let still = |_| Member {
             noise: vec![Complex32::default(); past.newest.len()],
             noise_before: vec![Complex32::default(); past.newest.len()],
             trajectories: trajectories.clone(),
         };
+
         Ok(Box::new(StepsRun {
             config,
             seed,
             members: (0..config.members).map(still).collect(),
             envelope: Envelope::around(analysis.observed().last(), config.rain_min_mm_h as f32),
-            amplitude: amplitude(&past),
+            amplitude: if windows.is_some() { white_amplitude(&past) } else { amplitude(&past) },
+            windows,
+            trajectories,
             remembered: Remembered::new(past.memory.clone()),
+            chance: Chance::new(on_rings(&past)),
             cell_m: analysis.grid().cell_size_m(),
             steps: 0,
             past,
@@ -144,6 +155,12 @@ impl Forecaster for Steps {
             "Pulkkinen, S., et al., 2019: Pysteps: an open-source Python library for probabilistic precipitation nowcasting (v1.0). Geosci. Model Dev., 12, 4185-4219, doi:10.5194/gmd-12-4185-2019",
         ]
     }
+}
+
+/// How long the noise of each ring remembers: processes that are mixed stay stationary. That of the mean brings nothing.
+fn on_rings(past: &Past) -> Vec<Memory> {
+    let part = |part: fn(&Memory) -> f64| past.cascade.on_rings(&past.memory.iter().map(part).collect::<Vec<_>>());
+    part(|m| m.first).into_iter().zip(part(|m| m.second)).map(|(first, second)| Memory::new(first, second)).collect()
 }
 
 /// Standard deviation of each part of the noise, `[kx, ky]`, so that its power is that of the observed frames.
@@ -163,6 +180,16 @@ fn amplitude(past: &Past) -> Vec<f32> {
     amplitude
 }
 
+/// The same for white noise of variance 1.
+fn white_amplitude(past: &Past) -> Vec<f32> {
+    let (columns, rows) = past.plane.waves();
+    let cells = past.plane.shape().0 * past.plane.shape().1;
+    let column = |kx| vec![(cells as f32 / past.cascade.copies(kx)).sqrt(); rows];
+    let mut amplitude: Vec<f32> = (0..columns).flat_map(column).collect();
+    amplitude[0] = 0.0;
+    amplitude
+}
+
 /// One member between lead times.
 struct Member {
     /// Waves of its noise at the newest whole step, and at the one before.
@@ -176,9 +203,13 @@ struct StepsRun<'a> {
     seed: Seed,
     past: Past,
     remembered: Remembered,
+    chance: Chance,
     amplitude: Vec<f32>,
+    windows: Option<NoiseWindows>,
     envelope: Envelope,
     members: Vec<Member>,
+    /// Those of the motion itself.
+    trajectories: Trajectories,
     cell_m: f64,
     /// Whole steps that the noise has made.
     steps: usize,
@@ -191,9 +222,24 @@ impl Run for StepsRun<'_> {
         let Some(&lead_time) = self.lead_times.next() else {
             return Ok(None);
         };
-        let waves = remembered_waves(&self.past, &mut self.remembered, lead_time);
+        let weights = weights_on_rings(&self.past, &mut self.remembered, lead_time);
+        let waves = remembered_waves(&self.past, &weights);
+        let memory = self.chance.memory();
+        // Noise as strong as what it has made is brought to what the observed rain has left open.
+        let gains: Vec<f32> = self
+            .chance
+            .at(self.past.steps(lead_time))
+            .into_iter()
+            .zip(memory.iter().zip(weights))
+            .map(|(made, (memory, weights))| ((1.0 - memory.share(weights)).max(0.0) / made.max(1e-9)).sqrt() as f32)
+            .collect();
         let whole = (self.past.steps(lead_time) - 1e-6).ceil() as usize;
+        let known = self.past.known(self.trajectories.advance_to(lead_time));
         let scene = Scene {
+            known: &known,
+            memory: &memory,
+            gains: &gains,
+            windows: self.windows.as_ref(),
             config: self.config,
             seed: self.seed,
             past: &self.past,
@@ -226,9 +272,15 @@ struct Scene<'a> {
     seed: Seed,
     past: &'a Past,
     amplitude: &'a [f32],
+    windows: Option<&'a NoiseWindows>,
     envelope: &'a Envelope,
+    /// 0 where rain comes from cells that were observed, NaN elsewhere: the same for all members.
+    known: &'a Array2<f32>,
     /// What is left of the observed waves.
     waves: &'a Spectrum,
+    /// How long the noise of each ring remembers, and what it is multiplied by at the lead time.
+    memory: &'a [Memory],
+    gains: &'a [f32],
     lead_time: LeadTime,
     /// Whole steps before and after.
     from: usize,
@@ -299,17 +351,7 @@ impl Scene<'_> {
         for step in self.from..self.to {
             self.advance(member, White::new(self.seed, k, step));
         }
-        let mut waves: Spectrum = self
-            .waves
-            .par_iter()
-            .zip(&member.noise)
-            .zip(&member.noise_before)
-            .with_min_len(1 << 14)
-            .map(|((waves, now), before)| waves + now + (before - now) * self.back)
-            .collect();
-        let mut rain = Array2::zeros(self.past.seen.dim());
-        self.past.plane.back(&mut waves, rain.view_mut());
-        drop(waves);
+        let mut rain = self.field(member);
         let lead_s = f64::from(self.lead_time.seconds());
         let (reach, rim) = (
             self.config.envelope_m_s * lead_s / self.cell_m,
@@ -317,14 +359,33 @@ impl Scene<'_> {
         );
         self.envelope.confine(rain.view_mut(), self.past.dry_db, reach as f32, rim as f32);
         let displacement = member.trajectories.drift_to(self.lead_time, self.drift(k));
-        self.past.rain_into(rain, displacement, self.config.advection.interpolation, out);
+        self.past
+            .rain_into(rain, displacement, self.config.advection.interpolation, Some(self.known), out);
+    }
+
+    /// What is left of the observed rain, and a member's noise, decibels.
+    fn field(&self, member: &Member) -> Array2<f32> {
+        let states = member.noise.par_iter().zip(&member.noise_before).zip(self.past.cascade.rings());
+        let noise = states
+            .with_min_len(1 << 14)
+            .map(|((now, before), ring)| (now + (before - now) * self.back) * self.gains[usize::from(*ring)]);
+        let mut field = Array2::zeros(self.past.seen.dim());
+        if let Some(windows) = self.windows {
+            let mut numbers = Array2::zeros(field.raw_dim());
+            self.past.plane.back(&mut noise.collect(), numbers.view_mut());
+            self.past.plane.back(&mut self.waves.clone(), field.view_mut());
+            windows.add(numbers.view(), &mut field);
+        } else {
+            let mut waves: Spectrum = noise.zip(self.waves).map(|(noise, waves)| noise + waves).collect();
+            self.past.plane.back(&mut waves, field.view_mut());
+        }
+        field
     }
 
     /// One step of the noise.
     fn advance(&self, member: &mut Member, white: White) {
         let rows = self.past.cascade.rows();
         let memory: Vec<[f32; 3]> = self
-            .past
             .memory
             .iter()
             .map(|m| [m.first as f32, m.second as f32, m.chance.sqrt() as f32])
@@ -446,4 +507,90 @@ fn quantiles(rain: &Array3<f32>, quantiles: &[f64]) -> Vec<Array2<f32>> {
         }
     }
     fields
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{TimeZone, Utc};
+    use nowblend_field::{Grid, storms};
+
+    use super::*;
+    use crate::nowcast::autoregression::Memory;
+
+    fn past() -> Past {
+        let start = Utc.with_ymd_and_hms(2020, 7, 1, 12, 0, 0).unwrap();
+        let scene = storms::Scene::random(&Grid::plane(120, 140, 1000.0), Seed(2)).sequence(start, LeadTime::from_minutes(5), 3);
+        Past::of(&Analysis::new(scene), 6, 0.1, "steps", &mut Vec::new()).unwrap()
+    }
+
+    /// Power of the real field of `waves` by octave of wavelength from 4 cells on; columns without a mirror image weigh `alone`.
+    fn octaves(past: &Past, waves: &Spectrum, alone: f64) -> [f64; 4] {
+        let mut power = [0.0; 4];
+        for (place, (c, ring)) in waves.iter().zip(past.cascade.rings()).enumerate() {
+            let octave = (past.cascade.wavelengths()[usize::from(*ring)] / 4.0).log2();
+            let weight = if past.cascade.copies(place / past.cascade.rows()) == 1.0 { alone } else { 2.0 };
+            if (0.0..4.0).contains(&octave) {
+                power[octave as usize] += weight * f64::from(c.norm_sqr());
+            }
+        }
+        power
+    }
+
+    #[test]
+    fn noise_comes_to_have_the_observed_spectrum_and_keeps_it() {
+        let mut past = past();
+        // Everything forgets at once, so that a few steps fill the noise; a mean over members tells its power.
+        past.memory = past.memory.iter().map(|_| Memory::of(0.5, 0.3)).collect();
+        let memory = on_rings(&past);
+        let (amplitude, envelope) = (amplitude(&past), Envelope::around(past.newest_db.view(), 0.0));
+        let (config, known, waves) = (StepsConfig::default(), Array2::zeros(past.seen.dim()), Spectrum::new());
+        let scene = Scene {
+            config: &config,
+            seed: Seed(4),
+            past: &past,
+            amplitude: &amplitude,
+            memory: &memory,
+            gains: &[],
+            windows: None,
+            envelope: &envelope,
+            known: &known,
+            waves: &waves,
+            lead_time: LeadTime::from_minutes(5),
+            from: 0,
+            to: 0,
+            back: 0.0,
+            cell_m: 1000.0,
+        };
+        // Of the noise in a column without a mirror image the real field keeps one half.
+        let mean = [&past.newest, &past.before].map(|w| octaves(&past, w, 1.0));
+        for steps in [12, 24] {
+            let mut power = [0.0; 4];
+            for k in 0..40 {
+                let mut member = Member {
+                    noise: vec![Complex32::default(); past.newest.len()],
+                    noise_before: vec![Complex32::default(); past.newest.len()],
+                    trajectories: SemiLagrangian::default()
+                        .trajectories(&nowblend_field::Motion::rest(past.seen.dim()), &Grid::plane(120, 140, 1000.0)),
+                };
+                for step in 0..steps {
+                    scene.advance(&mut member, White::new(Seed(4), k, step));
+                }
+                for (sum, more) in power.iter_mut().zip(octaves(&past, &member.noise, 0.5)) {
+                    *sum += more / 40.0;
+                }
+            }
+            for (octave, power) in power.into_iter().enumerate() {
+                let asked = 0.5 * (mean[0][octave] + mean[1][octave]);
+                assert!((power / asked - 1.0).abs() < 0.1, "octave {octave} after {steps} steps: {power} of {asked}");
+            }
+        }
+    }
+
+    #[test]
+    fn quantiles_lie_between_the_ordered_members() {
+        let rain = ndarray::array![[[4.0f32, 1.0]], [[0.0, f32::NAN]], [[1.0, 2.0]]];
+        let made = quantiles(&rain, &[0.5, 0.75]);
+        assert_eq!((made[0][[0, 0]], made[1][[0, 0]]), (1.0, 2.5));
+        assert!(made[0][[0, 1]].is_nan());
+    }
 }

@@ -12,6 +12,12 @@ fn forecasters() -> Vec<Box<dyn Forecaster>> {
     let kinds = [
         "kind = 'persistence'",
         "kind = 'extrapolation'",
+        "kind = 'sprog'",
+        "kind = 'anvil'",
+        "kind = 'steps'\nmembers = 3",
+        "kind = 'steps'\nmembers = 5\nmembers_kept = 0\nquantiles = [0.5]",
+        "kind = 'steps'\nmembers = 5\nmembers_kept = 2\nnoise_window_km = 32.0",
+        "kind = 'lagrangian_probability'",
         "kind = 'shallow_water'",
         "kind = 'nowcast_net'",
         "kind = 'blend'\nof = [{ kind = 'persistence' }, { kind = 'extrapolation' }]",

@@ -9,6 +9,7 @@ mod foreign_bytes;
 mod growing;
 mod hindcast;
 mod ingest;
+mod nowcast;
 mod outputs;
 mod speed;
 mod walk_through;

@@ -13,7 +13,7 @@ use serde::{
 use super::{LucasKanade, Motion, MotionEstimator, OpticalFlow, Variational, WindWhereDry};
 use crate::{Error, Sequence};
 
-/// How the motion of the rain is estimated. Without `kind` the keys are those of Lucas-Kanade.
+/// How the motion of the rain is estimated. Without `kind` the keys are those of the variational estimator.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct MotionConfig {
     /// The estimator, `kind` and its keys.
@@ -38,7 +38,7 @@ pub enum Estimator {
 
 impl Default for Estimator {
     fn default() -> Self {
-        Self::LucasKanade(LucasKanade::default())
+        Self::Variational(Variational::default())
     }
 }
 
@@ -134,7 +134,7 @@ impl<'de> Deserialize<'de> for MotionConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut keys = deserializer.deserialize_map(KeysVisitor)?;
         let kind = match keys.take(&["kind"]).0.pop() {
-            None => Kind::LucasKanade,
+            None => Kind::Variational,
             Some((_, Value::Text(kind))) => Kind::deserialize(StrDeserializer::<D::Error>::new(&kind))?,
             Some(_) => return Err(D::Error::custom("`kind` is not a text")),
         };

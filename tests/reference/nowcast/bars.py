@@ -25,6 +25,7 @@ class Score:
     threshold: str = "0.1"                 # mm/h; of the observed cells that a case must have
     less: object = lambda ours, twin: ours - twin
     least: float = None                    # bar of the interval's lower bound
+    better: bool = False                   # or whether ours must be no worse, whatever the interval
     within: tuple = None                   # or bounds of our own score
     leads_min: tuple = None                # lead times, where not those asked for; () for all
 
@@ -56,11 +57,12 @@ FIELDS += [
     Score("power < 8 km, dB", "power", lambda s: decibels(s[..., 0], s[..., 1])),
 ]
 
-# Sums of members: add a line for each that the program comes to write. `ensemble` is read as: cells, sum of the members' mean |x - o|,
-# sum of half the mean |x - x'| of two different members, sum of their variance (M - 1), sum of (mean - o)^2; `member_power` like `power`.
+# Sums of members: `members_crps` holds cells, cells of two or more members, then plain and fair CRPS without a weight and with each;
+# `members_spread` cells, sum of variance (M - 1), sum of (mean - o)^2; `threshold_crps_fair` cells, sum; `member_power` is like `power`.
 MEMBERS = [
-    Score("fair crps, 1 - ours/twin", "ensemble", lambda s: (s[..., 1] - s[..., 2]) / s[..., 0], less=relative, least=BAR, leads_min=()),
-    Score("spread / error", "ensemble", lambda s: np.sqrt(s[..., 3] / s[..., 4]), within=(0.9, 1.1), leads_min=(30, 60)),
+    Score("fair crps, 1 - ours/twin", "members_crps", lambda s: s[..., 3] / s[..., 1], less=relative, better=True, leads_min=()),
+    Score("fair threshold crps, same", "threshold_crps_fair", lambda s: s[..., 1] / s[..., 0], less=relative, leads_min=()),
+    Score("spread / error", "members_spread", lambda s: np.sqrt(s[..., 1] / s[..., 2]), within=(0.9, 1.1), leads_min=(30, 60)),
     Score("member power < 8 km, dB", "member_power", lambda s: decibels(s[..., 0], s[..., 1]), within=(-1.5, 1.5)),
 ]
 
@@ -115,7 +117,9 @@ def compare(score, blocks, ours, twins):
     return *both, score.less(*both), np.nanquantile(differences, TAILS), len(known)
 
 
-def verdict(score, ours, low):
+def verdict(score, ours, low, less):
+    if score.better:
+        return "ok" if less >= 0 else "short"
     if score.least is not None:
         return "-" if math.isnan(low) else "ok" if low >= score.least else "short"
     if score.within is not None:
@@ -147,9 +151,9 @@ def main():
                 if not blocks:
                     continue
                 one, other, less, (low, high), count = compare(score, blocks, ours, twins)
-                said = verdict(score, one, low)
+                said = verdict(score, one, low, less)
                 short += said == "short"
-                bar = f">= {score.least}" if score.least is not None else "{} to {}".format(*score.within) if score.within else ""
+                bar = ">= 0" if score.better else f">= {score.least}" if score.least is not None else "{} to {}".format(*score.within) if score.within else ""
                 print(f"{score.name:26} {lead_min:4} {one:8.4f} {other:8.4f} {less:+8.4f}  [{low:+.4f}, {high:+.4f}] {bar:>12} {len(blocks):6} {count:6} {said}")
     unread = sorted(s for s in sums - {score.sums for score in FIELDS + MEMBERS} if "mm_h" not in s)
     print(f"\n{short} short; sums that nothing here reads: {', '.join(unread) or 'none'}")
