@@ -135,11 +135,6 @@ impl Chance {
         }
     }
 
-    /// The processes.
-    pub fn memory(&self) -> Vec<Memory> {
-        self.memory.clone()
-    }
-
     /// Goes on to the first whole step at or after `steps`, and gives the variances at `steps`, which never go back.
     pub fn at(&mut self, steps: f64) -> Vec<f64> {
         while (self.steps as f64) < steps - 1e-6 {

@@ -13,7 +13,9 @@ use rustfft::num_complex::Complex32;
 use super::plane::{Plane, Spectrum};
 
 /// The finest scale is centred at this wavelength, cells.
-const FINEST_CELLS: f64 = 3.0;
+const FINEST_CELLS: f64 = 2.86;
+/// The coarsest at this share of the plane's longer side.
+const COARSEST: f64 = 0.57;
 /// Width of a band in the logarithm of wavelength, as a share of the distance to the next.
 const WIDTH: f64 = 0.5;
 
@@ -33,8 +35,18 @@ pub struct Cascade {
     last_alone: bool,
 }
 
+/// How alike two fields are on one scale.
+#[derive(Debug, Clone, Copy)]
+pub struct Alike {
+    /// Their correlation; 0 where one of them does not vary.
+    pub correlation: f64,
+    /// Standard deviation of the first over that of the second; 1 where one of them does not vary.
+    pub ratio: f64,
+}
+
 impl Cascade {
-    /// `count` scales, evenly spaced in the logarithm of wavelength from half of the plane's longer side down to 3 cells.
+    /// `count` scales, evenly spaced in the logarithm of wavelength from 0.57 of the plane's longer side down to 2.86 cells, as those of
+    /// pysteps lie on 512 cells.
     pub fn new(plane: &Plane, count: usize) -> Self {
         let (ny, nx) = plane.shape();
         let (columns, rows) = plane.waves();
@@ -52,12 +64,13 @@ impl Cascade {
         let last = (ring(columns - 1, ny / 2) as usize).min(usize::from(u16::MAX));
         let wavelengths: Vec<f64> = (0..=last).map(|ring| longer / ring as f64).collect();
 
-        let (coarsest, count) = ((longer / 2.0).max(FINEST_CELLS), count.max(1));
+        let (coarsest, count) = ((longer * COARSEST).max(FINEST_CELLS), count.max(1));
         let step = (coarsest / FINEST_CELLS).ln() / (count.max(2) - 1) as f64;
         let mut shares = Array2::zeros((count, wavelengths.len()));
         for (ring, mut column) in shares.axis_iter_mut(Axis(1)).enumerate() {
             let place = (coarsest / wavelengths[ring]).ln() / step.max(1e-9);
-            let place = place.clamp(0.0, (count - 1) as f64);
+            // Far beyond the coarsest and the finest scale it is all that is left.
+            let place = place.clamp(-2.0, (count + 1) as f64);
             let weight = |scale: usize| (-0.5 * ((scale as f64 - place) / WIDTH).powi(2)).exp();
             let total: f64 = (0..count).map(weight).sum();
             for (scale, share) in column.iter_mut().enumerate() {
@@ -119,8 +132,8 @@ impl Cascade {
         band
     }
 
-    /// Correlation of two fields scale by scale, their means left out; 0 where one of them does not vary.
-    pub fn correlations(&self, a: &Spectrum, b: &Spectrum) -> Vec<f64> {
+    /// Two fields scale by scale, their means left out.
+    pub fn alike(&self, a: &Spectrum, b: &Spectrum) -> Vec<Alike> {
         // Sums over rings first, column after column in order, so that they do not depend on the number of threads.
         let rows = self.waves.1;
         let by_column: Vec<Vec<[f64; 3]>> = a
@@ -155,7 +168,17 @@ impl Cascade {
                     }
                 }
                 let [ab, aa, bb] = sum;
-                if aa > 0.0 && bb > 0.0 { ab / (aa * bb).sqrt() } else { 0.0 }
+                if aa > 0.0 && bb > 0.0 {
+                    Alike {
+                        correlation: ab / (aa * bb).sqrt(),
+                        ratio: (aa / bb).sqrt(),
+                    }
+                } else {
+                    Alike {
+                        correlation: 0.0,
+                        ratio: 1.0,
+                    }
+                }
             })
             .collect()
     }
@@ -188,7 +211,7 @@ mod tests {
 
     #[test]
     fn each_wave_lies_in_the_scale_of_its_length() {
-        // A plane of 120: scales at 60, 28.4, 13.4, 6.3 and 3 cells.
+        // A plane of 120: scales at 68.4, 30.9, 14, 6.3 and 2.86 cells.
         let plane = Plane::around((96, 96));
         assert_eq!(plane.shape(), (120, 120));
         let cascade = Cascade::new(&plane, 5);
@@ -206,10 +229,11 @@ mod tests {
         let plane = Plane::around((96, 96));
         let cascade = Cascade::new(&plane, 5);
         let field = |phase| plane.forward(&(waves(&plane, 60.0, 0.0) + waves(&plane, 3.0, phase)));
-        let rho = cascade.correlations(&field(0.0), &field(0.25));
-        assert!((rho[0] - 1.0).abs() < 1e-3 && rho[4].abs() < 1e-2, "{rho:?}");
+        let alike = cascade.alike(&field(0.0), &field(0.25));
+        assert!((alike[0].correlation - 1.0).abs() < 1e-3 && alike[4].correlation.abs() < 1e-2, "{alike:?}");
+        assert!((alike[0].ratio - 1.0).abs() < 1e-3);
         let flat = plane.forward(&Array2::from_elem(plane.shape(), 3.0));
-        assert!(cascade.correlations(&flat, &flat).iter().all(|r| r.abs() <= 1.0));
+        assert!(cascade.alike(&flat, &flat).iter().all(|a| a.correlation.abs() <= 1.0 && a.ratio.is_finite()));
     }
 
     proptest! {

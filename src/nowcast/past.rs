@@ -8,7 +8,7 @@ use nowblend_field::{
 
 use super::{
     autoregression::Memory,
-    cascade::Cascade,
+    cascade::{Alike, Cascade},
     matching::Distribution,
     plane::{Plane, Spectrum},
 };
@@ -34,6 +34,8 @@ pub struct Past {
     pub memory: Vec<Memory>,
     /// Distribution of the newest frame, decibels.
     pub distribution: Distribution,
+    /// What each scale of the frame before is multiplied by, to vary as much as the newest: moving it has smoothed it.
+    pub strength: Vec<f64>,
     /// Cells of the newest frame that were observed.
     pub seen: Array2<bool>,
     /// Time between frames, s.
@@ -82,9 +84,10 @@ impl Past {
 
         let cell_km = analysis.grid().cell_size_m() / 1000.0;
         let by_experience = |cells: &f64| Memory::by_experience(cells * cell_km, step_s / 60.0);
-        let memory = if lagged.is_empty() || distribution.wet_cells() < FEWEST_WET {
+        let alike: Vec<Vec<Alike>> = lagged.iter().map(|lagged| cascade.alike(&newest, lagged)).collect();
+        let memory = if alike.is_empty() || distribution.wet_cells() < FEWEST_WET {
             if distribution.wet_cells() > 0 {
-                let why = if lagged.is_empty() {
+                let why = if alike.is_empty() {
                     "one frame".to_owned()
                 } else {
                     format!("{} wet cells", distribution.wet_cells())
@@ -94,13 +97,15 @@ impl Past {
             }
             cascade.centres().iter().map(by_experience).collect()
         } else {
-            let rho: Vec<Vec<f64>> = lagged.iter().map(|lagged| cascade.correlations(&newest, lagged)).collect();
-            let of = |scale: usize| Memory::of(rho[0][scale], rho.get(1).map_or(f64::NAN, |two| two[scale]));
+            let two_steps = |scale: usize| alike.get(1).map_or(f64::NAN, |two| two[scale].correlation);
+            let of = |scale: usize| Memory::of(alike[0][scale].correlation, two_steps(scale));
             (0..cascade.scales()).map(of).collect()
         };
+        let strength = |scale: usize| alike.first().map_or(1.0, |one| one[scale].ratio.clamp(0.5, 2.0));
         let mut lagged = lagged.into_iter();
         Ok(Self {
             before: lagged.next().unwrap_or_else(|| newest.clone()),
+            strength: (0..cascade.scales()).map(strength).collect(),
             newest,
             newest_db,
             memory,

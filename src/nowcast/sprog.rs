@@ -93,7 +93,7 @@ impl Run for SprogRun<'_> {
         let Some(&lead_time) = self.lead_times.next() else {
             return Ok(None);
         };
-        let mut waves = remembered_waves(&self.past, &weights_on_rings(&self.past, &mut self.remembered, lead_time));
+        let mut waves = remembered_waves(&self.past, &self.remembered.at(self.past.steps(lead_time)));
         let mut rain = Array2::zeros(self.past.seen.dim());
         self.past.plane.back(&mut waves, rain.view_mut());
         let mut there = Array2::zeros(self.past.seen.dim());
@@ -107,18 +107,12 @@ impl Run for SprogRun<'_> {
     }
 }
 
-/// Weights of the newest and the frame before in each ring at a lead time; the mean stays as it is.
-pub(super) fn weights_on_rings(past: &Past, remembered: &mut Remembered, lead_time: LeadTime) -> Vec<(f64, f64)> {
-    let (newest, before): (Vec<f64>, Vec<f64>) = remembered.at(past.steps(lead_time)).into_iter().unzip();
-    let (newest, before) = (past.cascade.on_rings(&newest), past.cascade.on_rings(&before));
-    let mut weights: Vec<(f64, f64)> = newest.into_iter().zip(before).collect();
-    weights[0] = (1.0, 0.0);
-    weights
-}
-
-/// What is left of the observed waves under weights by ring.
+/// What is left of the observed waves under weights of the newest and the frame before for each scale; the mean stays as it is.
 pub(super) fn remembered_waves(past: &Past, weights: &[(f64, f64)]) -> Spectrum {
-    let weights: Vec<(f32, f32)> = weights.iter().map(|(a, b)| (*a as f32, *b as f32)).collect();
+    let (newest, before): (Vec<f64>, Vec<f64>) = weights.iter().zip(&past.strength).map(|((a, b), strength)| (*a, b * strength)).unzip();
+    let on_rings = |by_scale: &[f64]| past.cascade.on_rings(by_scale).into_iter().map(|w| w as f32);
+    let mut weights: Vec<(f32, f32)> = on_rings(&newest).zip(on_rings(&before)).collect();
+    weights[0] = (1.0, 0.0);
     let mut waves = vec![Default::default(); past.newest.len()];
     let rows = past.cascade.rows();
     waves

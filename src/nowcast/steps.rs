@@ -22,7 +22,7 @@ use super::{
     noise_windows::NoiseWindows,
     past::Past,
     plane::Spectrum,
-    sprog::{remembered_waves, weights_on_rings},
+    sprog::remembered_waves,
 };
 
 /// How many members there are, what each is made of, and what is handed on of them.
@@ -141,6 +141,7 @@ impl Forecaster for Steps {
             trajectories,
             remembered: Remembered::new(past.memory.clone()),
             chance: Chance::new(on_rings(&past)),
+            memory: on_rings(&past),
             cell_m: analysis.grid().cell_size_m(),
             steps: 0,
             past,
@@ -204,6 +205,8 @@ struct StepsRun<'a> {
     past: Past,
     remembered: Remembered,
     chance: Chance,
+    /// How long the noise of each ring remembers.
+    memory: Vec<Memory>,
     amplitude: Vec<f32>,
     windows: Option<NoiseWindows>,
     envelope: Envelope,
@@ -217,27 +220,29 @@ struct StepsRun<'a> {
     notices: Vec<Notice>,
 }
 
+impl StepsRun<'_> {
+    /// What the noise of each ring is multiplied by, to be as strong as what the observed rain has left open under the `weights` of its scales.
+    fn gains(&mut self, lead_time: LeadTime, weights: &[(f64, f64)]) -> Vec<f32> {
+        let open: Vec<f64> = self.past.memory.iter().zip(weights).map(|(memory, weights)| (1.0 - memory.share(*weights)).max(0.0)).collect();
+        let open = self.past.cascade.on_rings(&open).into_iter();
+        let made = self.chance.at(self.past.steps(lead_time));
+        open.zip(made).map(|(open, made)| (open / made.max(1e-9)).sqrt() as f32).collect()
+    }
+}
+
 impl Run for StepsRun<'_> {
     fn next(&mut self) -> Result<Option<Slice>, Error> {
         let Some(&lead_time) = self.lead_times.next() else {
             return Ok(None);
         };
-        let weights = weights_on_rings(&self.past, &mut self.remembered, lead_time);
+        let weights = self.remembered.at(self.past.steps(lead_time));
         let waves = remembered_waves(&self.past, &weights);
-        let memory = self.chance.memory();
-        // Noise as strong as what it has made is brought to what the observed rain has left open.
-        let gains: Vec<f32> = self
-            .chance
-            .at(self.past.steps(lead_time))
-            .into_iter()
-            .zip(memory.iter().zip(weights))
-            .map(|(made, (memory, weights))| ((1.0 - memory.share(weights)).max(0.0) / made.max(1e-9)).sqrt() as f32)
-            .collect();
+        let gains = self.gains(lead_time, &weights);
         let whole = (self.past.steps(lead_time) - 1e-6).ceil() as usize;
         let known = self.past.known(self.trajectories.advance_to(lead_time));
         let scene = Scene {
             known: &known,
-            memory: &memory,
+            memory: &self.memory,
             gains: &gains,
             windows: self.windows.as_ref(),
             config: self.config,
