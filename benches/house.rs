@@ -10,7 +10,7 @@ use ndarray::Array2;
 use nowblend::{
     demo::{self, SceneConfig},
     ingest::{Archive, IngestConfig},
-    nowcast::{Extrapolation, ExtrapolationConfig},
+    nowcast::{Anvil, AnvilConfig, Extrapolation, ExtrapolationConfig, Sprog, SprogConfig, Steps, StepsConfig},
     verify::{Categorical, Contingency, Forecast, FractionsSkillScore, Metric, Observed, PowerRatio},
 };
 use nowblend_field::{
@@ -96,6 +96,10 @@ fn first_slice(criterion: &mut Criterion, name: &str, forecaster: &dyn Forecaste
 
 fn forecasters(criterion: &mut Criterion) {
     first_slice(criterion, "extrapolation", &Extrapolation::new(ExtrapolationConfig::default()));
+    first_slice(criterion, "sprog", &Sprog::new(SprogConfig::default()).expect("the default is within bounds"));
+    first_slice(criterion, "anvil", &Anvil::new(AnvilConfig::default()).expect("the default is within bounds"));
+    // Twenty members.
+    first_slice(criterion, "steps", &Steps::new(&StepsConfig::default()).expect("the default is within bounds"));
     let network = NowcastNet::new(&NowcastNetConfig::default()).expect("the program ships weights");
     first_slice(criterion, "nowcast_net", &network);
 }

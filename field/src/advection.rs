@@ -204,17 +204,12 @@ impl Displacement {
 
     /// The same into `out`, which has the shape of the grid.
     pub fn sample_into(&self, field: ArrayView2<'_, f32>, interpolation: Interpolation, out: ArrayViewMut2<'_, f32>) {
-        self.read(field, interpolation, f32::INFINITY, out);
+        self.read(field, interpolation, Beyond::Missing, out);
     }
 
-    /// The same for a field that goes on beyond the grid as it is at its edge: what comes from outside is what lies on the edge there.
-    pub fn sample_extended_into(&self, field: ArrayView2<'_, f32>, interpolation: Interpolation, out: ArrayViewMut2<'_, f32>) {
-        self.read(field, interpolation, 0.0, out);
-    }
-
-    /// Reads at the departure points, brought to at most `beyond` cells outside the grid.
-    fn read(&self, field: ArrayView2<'_, f32>, interpolation: Interpolation, beyond: f32, mut out: ArrayViewMut2<'_, f32>) {
-        let (last_y, last_x) = ((self.shape.0 - 1) as f32 + beyond, (self.shape.1 - 1) as f32 + beyond);
+    /// The same with something to be read beyond the edge.
+    pub fn read(&self, field: ArrayView2<'_, f32>, interpolation: Interpolation, beyond: Beyond, mut out: ArrayViewMut2<'_, f32>) {
+        let (ny, nx) = (self.shape.0 as f32, self.shape.1 as f32);
         assert_eq!(out.dim(), self.shape, "one value for each cell");
         let field = field.as_standard_layout();
         let field = Cells {
@@ -240,8 +235,7 @@ impl Displacement {
                 for k in 0..self.spacing.min(self.shape.1 - first) {
                     let (dy, dx) = (west.0 + k as f32 * step.0, west.1 + k as f32 * step.1);
                     let (y, x) = (row as f32 + dy, (first + k) as f32 + dx);
-                    // Written so that a place that is NaN stays so.
-                    let (y, x) = (y.clamp(-beyond, last_y), x.clamp(-beyond, last_x));
+                    let (y, x) = (beyond.place(y, ny), beyond.place(x, nx));
                     out[first + k] = field.value(y, x, interpolation);
                 }
                 west = east;
@@ -252,6 +246,33 @@ impl Displacement {
     /// The node at or before a row or column, and the fraction of the way to the next.
     fn node(&self, cell: usize) -> (usize, f32) {
         (cell / self.spacing, (cell % self.spacing) as f32 / self.spacing as f32)
+    }
+}
+
+/// What lies beyond the edge of a field.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Beyond {
+    /// Nothing that is known.
+    Missing,
+    /// The field, mirrored at its edge.
+    Mirrored,
+    /// What lies on the edge, up to so many cells from it.
+    Edge(f32),
+}
+
+impl Beyond {
+    /// The place along one side of `cells` cells that is read for one that may lie outside; NaN stays.
+    fn place(self, place: f32, cells: f32) -> f32 {
+        let outside = (-place).max(place - (cells - 1.0));
+        match self {
+            _ if outside <= 0.0 => place,
+            Self::Missing => place,
+            Self::Mirrored if place < -0.5 => (-1.0 - place).min(cells - 1.0),
+            Self::Mirrored if place > cells - 0.5 => (2.0 * cells - 1.0 - place).max(0.0),
+            Self::Mirrored => place,
+            Self::Edge(reach) if outside > reach => f32::NAN,
+            Self::Edge(_) => place.clamp(0.0, cells - 1.0),
+        }
     }
 }
 
@@ -447,12 +468,18 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_edge_a_field_can_go_on_as_it_is_there() {
+    fn beyond_the_edge_a_field_can_go_on() {
         let field = array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
         let shift = Displacement::of_cells(Array2::zeros((2, 3)), Array2::from_elem((2, 3), -2.0));
-        let mut out = Array2::zeros((2, 3));
-        shift.sample_extended_into(field.view(), Interpolation::Linear, out.view_mut());
-        assert_eq!(out, array![[1.0, 1.0, 1.0], [4.0, 4.0, 4.0]]);
+        let read = |beyond| {
+            let mut out = Array2::zeros((2, 3));
+            shift.read(field.view(), Interpolation::Linear, beyond, out.view_mut());
+            out
+        };
+        assert_eq!(read(Beyond::Edge(2.0)), array![[1.0, 1.0, 1.0], [4.0, 4.0, 4.0]]);
+        // Two cells and one cell beyond the edge.
+        assert_eq!(read(Beyond::Mirrored), array![[2.0, 1.0, 1.0], [5.0, 4.0, 4.0]]);
+        assert!(read(Beyond::Edge(1.0))[[0, 0]].is_nan() && read(Beyond::Edge(1.0))[[0, 1]] == 1.0);
         assert!(shift.sample(field.view(), Interpolation::Linear)[[0, 1]].is_nan());
     }
 

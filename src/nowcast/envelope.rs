@@ -55,6 +55,11 @@ impl Envelope {
         }
     }
 
+    /// Whether each cell is no farther than `reach` cells from the rain.
+    pub fn within(&self, reach: f32) -> Array2<bool> {
+        self.distance.mapv(|distance| f32::from(distance) * 0.1 <= reach)
+    }
+
     /// Draws `field` `[y, x]` towards `least` from `reach` cells off the rain on, all the way `rim` cells farther.
     pub fn confine(&self, mut field: ArrayViewMut2<'_, f32>, least: f32, reach: f32, rim: f32) {
         field

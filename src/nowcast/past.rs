@@ -1,14 +1,15 @@
 //! What the newest frames tell of the rain that is now: its waves, how long each scale lives, and its distribution.
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip};
 use nowblend_field::{
     Analysis, Error, LeadTime, Notice, NoticeKind,
-    advection::{Displacement, Interpolation, SemiLagrangian},
+    advection::{Beyond, Displacement, Interpolation, SemiLagrangian},
 };
 
 use super::{
     autoregression::Memory,
     cascade::{Alike, Cascade},
+    envelope::Envelope,
     matching::Distribution,
     plane::{Plane, Spectrum},
 };
@@ -120,7 +121,7 @@ impl Past {
 
     /// Rain at a lead time, mm h⁻¹, into `out`: `field` `[y, x]`, of any unit, takes on the observed distribution and goes where `displacement`
     /// takes it. Without `known` it is missing where it comes from cells that were not observed; with it where `known` is missing, and what
-    /// comes from elsewhere is what the field goes on with there.
+    /// comes from elsewhere is what the field, mirrored at the edge of the map, goes on with there.
     pub fn rain_into(
         &self,
         mut field: Array2<f32>,
@@ -136,7 +137,7 @@ impl Past {
                 displacement.sample_into(field.view(), interpolation, out.view_mut());
             }
             Some(known) => {
-                displacement.sample_extended_into(field.view(), interpolation, out.view_mut());
+                displacement.read(field.view(), interpolation, Beyond::Mirrored, out.view_mut());
                 out.zip_mut_with(known, |value, known| *value += known);
             }
         }
@@ -151,11 +152,22 @@ impl Past {
         });
     }
 
-    /// 0 where a lead time's rain comes from cells that were observed, by `displacement`, and NaN elsewhere.
-    pub fn known(&self, displacement: &Displacement) -> Array2<f32> {
+    /// 0 where something can be said of a lead time, NaN elsewhere: where its rain comes, by `displacement`, from cells that were observed, and
+    /// where that lies no farther than `reach` cells from them and the cell itself was observed.
+    pub fn known(&self, displacement: &Displacement, reach: f32) -> Array2<f32> {
         let mut known = Array2::zeros(self.seen.dim());
         self.hide(&mut known);
-        displacement.sample(known.view(), Interpolation::Nearest)
+        let mut known = displacement.sample(known.view(), Interpolation::Nearest);
+        let seen = self.seen.mapv(f32::from);
+        let near = Envelope::around(seen.view(), 1.0).within(reach).mapv(|near| if near { 0.0 } else { f32::NAN });
+        let mut around = Array2::zeros(known.raw_dim());
+        displacement.read(near.view(), Interpolation::Nearest, Beyond::Edge(reach), around.view_mut());
+        Zip::from(&mut known).and(&around).and(&self.seen).for_each(|known, around, seen| {
+            if *seen && !around.is_nan() {
+                *known = 0.0;
+            }
+        });
+        known
     }
 
     /// Makes missing what was not observed.

@@ -50,6 +50,8 @@ pub struct StepsConfig {
     pub envelope_m_s: f64,
     /// Width over which they end, km.
     pub envelope_rim_km: f64,
+    /// Distance from what was observed up to which rain that moves in is taken to be like that inside, km; 0 makes it missing.
+    pub beyond_km: f64,
     /// How the rain is moved.
     pub advection: SemiLagrangian,
 }
@@ -67,6 +69,7 @@ impl Default for StepsConfig {
             motion_spread: 1.0,
             envelope_m_s: 15.0,
             envelope_rim_km: 10.0,
+            beyond_km: 30.0,
             advection: SemiLagrangian::default(),
         }
     }
@@ -100,6 +103,7 @@ impl Steps {
             ("steps.motion_spread", config.motion_spread),
             ("steps.envelope_m_s", config.envelope_m_s),
             ("steps.envelope_rim_km", config.envelope_rim_km),
+            ("steps.beyond_km", config.beyond_km),
         ] {
             if !(0.0..=1e6).contains(&found) {
                 return refuse(what, found, "0 to 1000000");
@@ -239,7 +243,8 @@ impl Run for StepsRun<'_> {
         let waves = remembered_waves(&self.past, &weights);
         let gains = self.gains(lead_time, &weights);
         let whole = (self.past.steps(lead_time) - 1e-6).ceil() as usize;
-        let known = self.past.known(self.trajectories.advance_to(lead_time));
+        let reach = (1000.0 * self.config.beyond_km / self.cell_m) as f32;
+        let known = self.past.known(self.trajectories.advance_to(lead_time), reach);
         let scene = Scene {
             known: &known,
             memory: &self.memory,
