@@ -96,10 +96,22 @@ fn first_slice(criterion: &mut Criterion, name: &str, forecaster: &dyn Forecaste
 
 fn forecasters(criterion: &mut Criterion) {
     first_slice(criterion, "extrapolation", &Extrapolation::new(ExtrapolationConfig::default()));
-    first_slice(criterion, "sprog", &Sprog::new(SprogConfig::default()).expect("the default is within bounds"));
-    first_slice(criterion, "anvil", &Anvil::new(AnvilConfig::default()).expect("the default is within bounds"));
+    first_slice(
+        criterion,
+        "sprog",
+        &Sprog::new(SprogConfig::default()).expect("the default is within bounds"),
+    );
+    first_slice(
+        criterion,
+        "anvil",
+        &Anvil::new(AnvilConfig::default()).expect("the default is within bounds"),
+    );
     // Twenty members.
-    first_slice(criterion, "steps", &Steps::new(&StepsConfig::default()).expect("the default is within bounds"));
+    first_slice(
+        criterion,
+        "steps",
+        &Steps::new(&StepsConfig::default()).expect("the default is within bounds"),
+    );
     let network = NowcastNet::new(&NowcastNetConfig::default()).expect("the program ships weights");
     first_slice(criterion, "nowcast_net", &network);
 }

@@ -171,12 +171,7 @@ impl Displacement {
     /// A displacement that is known at each cell `[y, x]`: northward and eastward, cells.
     pub fn of_cells(dy: Array2<f32>, dx: Array2<f32>) -> Self {
         let shape = dy.dim();
-        Self {
-            dy,
-            dx,
-            spacing: 1,
-            shape,
-        }
+        Self { dy, dx, spacing: 1, shape }
     }
 
     /// Northward and eastward displacement of a cell, cells.
@@ -496,7 +491,10 @@ mod tests {
             let (y, x) = (0.037 * k as f32 - 1.0, (0.61 * k as f32) % 16.0 - 0.7);
             for interpolation in [Interpolation::Nearest, Interpolation::Linear, Interpolation::Cubic] {
                 let (quick, plain) = (cells.value(y, x, interpolation), value_at(&view, y, x, interpolation));
-                assert!(quick.is_nan() && plain.is_nan() || (quick - plain).abs() < 1e-4, "({y}, {x}): {quick} {plain}");
+                assert!(
+                    quick.is_nan() && plain.is_nan() || (quick - plain).abs() < 1e-4,
+                    "({y}, {x}): {quick} {plain}"
+                );
             }
         }
     }

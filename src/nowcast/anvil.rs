@@ -91,7 +91,11 @@ impl Forecaster for Anvil {
             let message = format!(
                 "{} of the 4 frames that tell how changes go on: {}",
                 observed.frames(),
-                if observed.frames() == 2 { "none is carried on" } else { "they are told from one step to the next only" }
+                if observed.frames() == 2 {
+                    "none is carried on"
+                } else {
+                    "they are told from one step to the next only"
+                }
             );
             notices.push(Notice::new(NoticeKind::Degraded, self.name(), message));
         }
@@ -181,7 +185,12 @@ impl Changes {
                 steps.truncate(2);
                 let before = steps.pop().expect("three frames have two changes");
                 let now = steps.pop().expect("three frames have two changes");
-                Change { now, before, first, second }
+                Change {
+                    now,
+                    before,
+                    first,
+                    second,
+                }
             })
             .collect();
         Ok(Self { scales })
@@ -211,7 +220,11 @@ fn local_correlation(a: &Array2<f32>, b: &Array2<f32>, radius: f64) -> Array2<f3
     let cells = (BLOCK * BLOCK) as f32;
     Zip::from(&aa).and(&bb).and(&ab).map_collect(|aa, bb, ab| {
         let variance = (aa * bb).sqrt();
-        if variance / cells > NO_CHANGE { (ab / variance).clamp(-1.0, 1.0) } else { 0.0 }
+        if variance / cells > NO_CHANGE {
+            (ab / variance).clamp(-1.0, 1.0)
+        } else {
+            0.0
+        }
     })
 }
 
@@ -253,7 +266,13 @@ impl AnvilRun<'_> {
     /// One step of the changes and of the rain.
     fn advance(&mut self) {
         self.rain_before.assign(&self.rain);
-        for Change { now, before, first, second } in &mut self.changes.scales {
+        for Change {
+            now,
+            before,
+            first,
+            second,
+        } in &mut self.changes.scales
+        {
             let (first, second) = (&*first, &*second);
             Zip::indexed(self.rain.rows_mut())
                 .and(now.rows_mut())
@@ -310,7 +329,12 @@ impl Run for AnvilRun<'_> {
 /// A field on blocks along row `y` of `cells` cells, linear between the centres of the blocks.
 fn along_row(blocks: &Array2<f32>, y: usize, cells: usize) -> Vec<f32> {
     let (j, next, part) = between(y, blocks.nrows());
-    let row: Vec<f32> = blocks.row(j).iter().zip(blocks.row(next)).map(|(s, n)| s + part * (n - s)).collect();
+    let row: Vec<f32> = blocks
+        .row(j)
+        .iter()
+        .zip(blocks.row(next))
+        .map(|(s, n)| s + part * (n - s))
+        .collect();
     let mut along = vec![row[row.len() - 1]; cells];
     let half = BLOCK / 2;
     along[..half.min(cells)].fill(row[0]);

@@ -71,7 +71,11 @@ pub fn yule_walker(rho_1: f64, rho_2: f64) -> (f64, f64) {
     let square = one * one;
     let gap = 1.0 - square;
     // For small ρ₁ the bound is 3/4 ρ₁², and its formula a difference of nearly equal numbers.
-    let least = if square < 1e-4 { 0.75 * square } else { (3.0 * square - 2.0 + 2.0 * gap.powf(1.5)) / square };
+    let least = if square < 1e-4 {
+        0.75 * square
+    } else {
+        (3.0 * square - 2.0 + 2.0 * gap.powf(1.5)) / square
+    };
     let two = rho_2.clamp(least, 1.0 - 0.01 * (1.0 - least));
     (one * (1.0 - two) / gap, (two - square) / gap)
 }
@@ -112,7 +116,9 @@ impl Remembered {
         let back = (self.steps as f64 - steps).clamp(0.0, 1.0);
         let between = |now: f64, before: f64| now + back * (before - now);
         let weights = self.now.iter().zip(&self.before);
-        weights.map(|(now, before)| (between(now.0, before.0), between(now.1, before.1))).collect()
+        weights
+            .map(|(now, before)| (between(now.0, before.0), between(now.1, before.1)))
+            .collect()
     }
 }
 

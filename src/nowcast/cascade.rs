@@ -83,7 +83,7 @@ impl Cascade {
             centres: (0..count).map(|scale| coarsest * (-(scale as f64) * step).exp()).collect(),
             wavelengths,
             waves: (columns, rows),
-            last_alone: nx % 2 == 0,
+            last_alone: nx.is_multiple_of(2),
         }
     }
 
@@ -115,7 +115,11 @@ impl Cascade {
 
     /// How often a coefficient of column `kx` stands in the whole spectrum.
     pub fn copies(&self, kx: usize) -> f32 {
-        if kx == 0 || (self.last_alone && kx + 1 == self.waves.0) { 1.0 } else { 2.0 }
+        if kx == 0 || (self.last_alone && kx + 1 == self.waves.0) {
+            1.0
+        } else {
+            2.0
+        }
     }
 
     /// One scale of a field, `[y, x]` on the cells of the grid; all scales add up to it.
@@ -230,10 +234,18 @@ mod tests {
         let cascade = Cascade::new(&plane, 5);
         let field = |phase| plane.forward(&(waves(&plane, 60.0, 0.0) + waves(&plane, 3.0, phase)));
         let alike = cascade.alike(&field(0.0), &field(0.25));
-        assert!((alike[0].correlation - 1.0).abs() < 1e-3 && alike[4].correlation.abs() < 1e-2, "{alike:?}");
+        assert!(
+            (alike[0].correlation - 1.0).abs() < 1e-3 && alike[4].correlation.abs() < 1e-2,
+            "{alike:?}"
+        );
         assert!((alike[0].ratio - 1.0).abs() < 1e-3);
         let flat = plane.forward(&Array2::from_elem(plane.shape(), 3.0));
-        assert!(cascade.alike(&flat, &flat).iter().all(|a| a.correlation.abs() <= 1.0 && a.ratio.is_finite()));
+        assert!(
+            cascade
+                .alike(&flat, &flat)
+                .iter()
+                .all(|a| a.correlation.abs() <= 1.0 && a.ratio.is_finite())
+        );
     }
 
     proptest! {

@@ -71,7 +71,11 @@ impl Envelope {
                     let off = f32::from(*distance) * 0.1 - reach;
                     if off > 0.0 {
                         let left = 1.0 - (off / rim.max(1e-3)).min(1.0);
-                        *value = if left == 0.0 { least } else { least + left * (*value - least).max(0.0) };
+                        *value = if left == 0.0 {
+                            least
+                        } else {
+                            least + left * (*value - least).max(0.0)
+                        };
                     }
                 }
             });

@@ -56,7 +56,11 @@ fn push(coarse: &Array2<f32>, fine: &mut Array2<f32>, far: f32, size: f32) {
     let around = |cell: usize, count: usize| {
         // Three quarters of the way from the block's neighbour on the cell's own side.
         let block = cell / 2;
-        let next = if cell % 2 == 0 { (block + count - 1) % count } else { (block + 1) % count };
+        let next = if cell.is_multiple_of(2) {
+            (block + count - 1) % count
+        } else {
+            (block + 1) % count
+        };
         (block, next)
     };
     for ((y, x), value) in fine.indexed_iter_mut().filter(|(_, v)| v.is_nan()) {

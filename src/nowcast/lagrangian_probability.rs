@@ -151,9 +151,18 @@ fn share_around(rain: ArrayView2<'_, f32>, threshold: f32, half: usize) -> Array
         .into_par_iter()
         .enumerate()
         .for_each(|(x, mut column)| {
-            slide(ny, half, |y| along[[y, x]], |y, [reached, seen]| {
-                column[y] = if rain[[y, x]].is_nan() { f32::NAN } else { reached as f32 / seen as f32 };
-            });
+            slide(
+                ny,
+                half,
+                |y| along[[y, x]],
+                |y, [reached, seen]| {
+                    column[y] = if rain[[y, x]].is_nan() {
+                        f32::NAN
+                    } else {
+                        reached as f32 / seen as f32
+                    };
+                },
+            );
         });
     share
 }

@@ -69,7 +69,11 @@ impl Distribution {
             if below <= dry && dry < up_to {
                 begins = (bin, ((dry - below) / f64::from(count)) as f32);
             }
-            edges[bin + 1] = if up_to <= dry { self.dry } else { self.at((up_to - dry) / (total as f64 - dry)) };
+            edges[bin + 1] = if up_to <= dry {
+                self.dry
+            } else {
+                self.at((up_to - dry) / (total as f64 - dry))
+            };
             below = up_to;
         }
         let driest = self.wet[0];

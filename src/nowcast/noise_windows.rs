@@ -5,51 +5,54 @@
 //! Nerini, D., et al., 2017: A non-stationary stochastic ensemble generator for radar rainfall fields based on the short-space Fourier
 //! transform. Hydrol. Earth Syst. Sci., 21, 2777-2797, doi:10.5194/hess-21-2777-2017; windows overlap by half.
 
-use std::{f32::consts::PI, sync::Arc};
+use std::f32::consts::PI;
 
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
-use rustfft::{Fft, FftPlanner, num_complex::Complex32};
+
+use super::plane::Plane;
+
+/// Amplitudes below this are none.
+const NOTHING: f32 = 1e-3;
 
 /// Windows over a grid, each with the spectrum of the rain in it.
 pub struct NoiseWindows {
+    square: Plane,
     /// Cells along a side of a window, even.
     width: usize,
     /// Windows along y and x.
     count: (usize, usize),
-    /// Amplitude of each window's waves `[window][ky, kx]`, for white noise of variance 1; empty where nothing varies.
+    /// Amplitude of each window's waves `[window][kx, ky]`, for white noise of variance 1; empty where nothing varies.
     amplitudes: Vec<Vec<f32>>,
-    forward: Arc<dyn Fft<f32>>,
-    back: Arc<dyn Fft<f32>>,
+    /// Weights of a window's cells: those of four that overlap add up to 1 everywhere (Hann).
+    taper: Array2<f32>,
 }
 
 impl NoiseWindows {
-    /// The spectra of `field` `[y, x]`, complete, in windows of about `width` cells.
+    /// The spectra of `field` `[y, x]`, complete, in windows of at least `width` cells.
     pub fn over(field: ArrayView2<'_, f32>, width: usize) -> Self {
-        let width = width.max(8).next_multiple_of(2);
+        let square = Plane::square(width.max(8));
+        let width = square.shape().0;
         let half = width / 2;
-        let count = (field.nrows().div_ceil(half) + 1, field.ncols().div_ceil(half) + 1);
-        let mut planner = FftPlanner::new();
+        let along = |k: usize| (PI * (k as f32 + 0.5) / width as f32).sin().powi(2);
         let mut made = Self {
+            square,
             width,
-            count,
+            count: (field.nrows().div_ceil(half) + 1, field.ncols().div_ceil(half) + 1),
             amplitudes: Vec::new(),
-            forward: planner.plan_fft_forward(width),
-            back: planner.plan_fft_inverse(width),
+            taper: Array2::from_shape_fn((width, width), |(y, x)| along(y) * along(x)),
         };
-        let taper = made.taper();
-        let power: f32 = taper.iter().map(|t| t * t).sum();
-        made.amplitudes = (0..count.0 * count.1)
+        let weight: f32 = made.taper.sum();
+        let power: f32 = made.taper.iter().map(|t| t * t).sum();
+        made.amplitudes = (0..made.count.0 * made.count.1)
             .into_par_iter()
             .map(|window| {
-                let patch = made.patch(field, window);
-                let weight: f32 = taper.iter().sum();
-                let mean = patch.iter().zip(&taper).map(|(v, t)| v.re * t).sum::<f32>() / weight;
-                let mut waves: Vec<Complex32> = patch.iter().zip(&taper).map(|(v, t)| (v - mean) * t).collect();
-                made.transform(&*made.forward, &mut waves);
-                // Noise of variance 1 has a power of width² in each wave.
-                let amplitudes: Vec<f32> = waves.iter().map(|c| c.norm() / power.sqrt()).collect();
-                if amplitudes.iter().any(|a| *a > 1e-3) { amplitudes } else { Vec::new() }
+                let mut patch = made.patch(field, window);
+                let mean = (&patch * &made.taper).sum() / weight;
+                patch.zip_mut_with(&made.taper, |v, t| *v = (*v - mean) * t);
+                // White noise of variance 1 has a power of width² in each wave.
+                let amplitudes: Vec<f32> = made.square.forward(&patch).iter().map(|c| c.norm() / power.sqrt()).collect();
+                if amplitudes.iter().any(|a| *a > NOTHING) { amplitudes } else { Vec::new() }
             })
             .collect();
         made
@@ -57,79 +60,64 @@ impl NoiseWindows {
 
     /// Adds to `field` `[y, x]` the noise that `white` `[y, x]`, of variance 1, becomes under the spectra of the windows.
     pub fn add(&self, white: ArrayView2<'_, f32>, field: &mut Array2<f32>) {
-        let taper = self.taper();
-        // Rows of windows that do not touch are made together: the even ones, then the odd ones.
         let half = self.width / 2;
-        let made: Vec<Option<Vec<Complex32>>> = (0..self.amplitudes.len())
-            .into_par_iter()
-            .map(|window| {
-                let amplitudes = &self.amplitudes[window];
-                if amplitudes.is_empty() {
-                    return None;
-                }
-                let mut waves = self.patch(white, window);
-                self.transform(&*self.forward, &mut waves);
-                waves.iter_mut().zip(amplitudes).for_each(|(c, a)| *c *= a / (self.width * self.width) as f32);
-                self.transform(&*self.back, &mut waves);
-                Some(waves)
-            })
-            .collect();
-        let (ny, nx) = field.dim();
-        for (window, patch) in made.into_iter().enumerate() {
-            let Some(patch) = patch else { continue };
-            let (top, left) = ((window / self.count.1) * half, (window % self.count.1) * half);
-            for (k, (value, weight)) in patch.iter().zip(&taper).enumerate() {
-                let (y, x) = (top + k / self.width, left + k % self.width);
-                if y >= half && x >= half && y - half < ny && x - half < nx {
-                    field[[y - half, x - half]] += value.re * weight;
+        // One row of windows after the other, so that few of them exist at a time.
+        for row in 0..self.count.0 {
+            let patches: Vec<Option<Array2<f32>>> = (0..self.count.1)
+                .into_par_iter()
+                .map(|column| {
+                    let window = row * self.count.1 + column;
+                    let amplitudes = &self.amplitudes[window];
+                    if amplitudes.is_empty() {
+                        return None;
+                    }
+                    let mut patch = self.patch(white, window);
+                    let mut waves = self.square.forward(&patch);
+                    waves.iter_mut().zip(amplitudes).for_each(|(c, a)| *c *= a);
+                    self.square.back(&mut waves, patch.view_mut());
+                    Some(patch)
+                })
+                .collect();
+            let (ny, nx) = field.dim();
+            for (column, patch) in patches.into_iter().enumerate() {
+                let Some(patch) = patch else { continue };
+                let (top, left) = (row * half, column * half);
+                for k in half.saturating_sub(top)..self.width.min((ny + half).saturating_sub(top)) {
+                    let from = half.saturating_sub(left);
+                    let to = self.width.min((nx + half).saturating_sub(left)).max(from);
+                    let first = left + from - half;
+                    let cells = field.slice_mut(ndarray::s![top + k - half, first..first + to - from]);
+                    ndarray::Zip::from(cells)
+                        .and(patch.slice(ndarray::s![k, from..to]))
+                        .and(self.taper.slice(ndarray::s![k, from..to]))
+                        .for_each(|cell, value, weight| *cell += value * weight);
                 }
             }
         }
     }
 
-    /// The cells of a window; beyond the grid those of its edge, mirrored.
-    fn patch(&self, field: ArrayView2<'_, f32>, window: usize) -> Vec<Complex32> {
+    /// The cells of a window; beyond the grid those within, mirrored at its edge.
+    fn patch(&self, field: ArrayView2<'_, f32>, window: usize) -> Array2<f32> {
         let half = self.width / 2;
         let place = |first: usize, k: usize, cells: usize| {
-            let at = (first + k) as isize - half as isize;
             let period = 2 * cells as isize;
-            let at = at.rem_euclid(period);
+            let at = ((first + k) as isize - half as isize).rem_euclid(period);
             (if at < cells as isize { at } else { period - 1 - at }) as usize
         };
         let (top, left) = ((window / self.count.1) * half, (window % self.count.1) * half);
         let columns: Vec<usize> = (0..self.width).map(|k| place(left, k, field.ncols())).collect();
-        let mut patch = Vec::with_capacity(self.width * self.width);
-        for k in 0..self.width {
-            let row = field.slice(s![place(top, k, field.nrows()), ..]);
-            patch.extend(columns.iter().map(|x| Complex32::new(row[*x], 0.0)));
+        let mut patch = Array2::zeros((self.width, self.width));
+        for (k, mut cells) in patch.outer_iter_mut().enumerate() {
+            let row = field.row(place(top, k, field.nrows()));
+            cells.iter_mut().zip(&columns).for_each(|(cell, x)| *cell = row[*x]);
         }
         patch
-    }
-
-    /// Hann's weights of a window: those of four that overlap add up to 1 everywhere.
-    fn taper(&self) -> Vec<f32> {
-        let along: Vec<f32> = (0..self.width)
-            .map(|k| (PI * (k as f32 + 0.5) / self.width as f32).sin().powi(2))
-            .collect();
-        along.iter().flat_map(|a| along.iter().map(move |b| a * b)).collect()
-    }
-
-    /// Along rows, then along columns; both times turned.
-    fn transform(&self, along: &dyn Fft<f32>, waves: &mut [Complex32]) {
-        let width = self.width;
-        for _ in 0..2 {
-            along.process(waves);
-            for y in 0..width {
-                for x in y + 1..width {
-                    waves.swap(y * width + x, x * width + y);
-                }
-            }
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use ndarray::s;
     use nowblend_field::Seed;
 
     use super::*;

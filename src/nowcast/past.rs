@@ -47,13 +47,7 @@ pub struct Past {
 
 impl Past {
     /// From up to three frames of `analysis`, in `scales` scales; rain below `rain_min_mm_h` is none. `name` is whose notices they are.
-    pub fn of(
-        analysis: &Analysis,
-        scales: usize,
-        rain_min_mm_h: f64,
-        name: &str,
-        notices: &mut Vec<Notice>,
-    ) -> Result<Self, Error> {
+    pub fn of(analysis: &Analysis, scales: usize, rain_min_mm_h: f64, name: &str, notices: &mut Vec<Notice>) -> Result<Self, Error> {
         let observed = analysis.observed();
         let step_s = observed.step().map_or(60.0 * STEP_MIN, |s| f64::from(s.seconds()));
         let rain_min = rain_min_mm_h as f32;
@@ -159,7 +153,9 @@ impl Past {
         self.hide(&mut known);
         let mut known = displacement.sample(known.view(), Interpolation::Nearest);
         let seen = self.seen.mapv(f32::from);
-        let near = Envelope::around(seen.view(), 1.0).within(reach).mapv(|near| if near { 0.0 } else { f32::NAN });
+        let near = Envelope::around(seen.view(), 1.0)
+            .within(reach)
+            .mapv(|near| if near { 0.0 } else { f32::NAN });
         let mut around = Array2::zeros(known.raw_dim());
         displacement.read(near.view(), Interpolation::Nearest, Beyond::Edge(reach), around.view_mut());
         Zip::from(&mut known).and(&around).and(&self.seen).for_each(|known, around, seen| {

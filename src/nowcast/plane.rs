@@ -38,7 +38,16 @@ thread_local! {
 impl Plane {
     /// The plane of a grid of `(rows, columns)`.
     pub fn around(grid: (usize, usize)) -> Self {
-        let shape = (quick(grid.0 + MARGIN, 1), quick(grid.1 + MARGIN, 2));
+        Self::of(grid, (quick(grid.0 + MARGIN, 1), quick(grid.1 + MARGIN, 2)))
+    }
+
+    /// A square of at least `width` cells, without a margin.
+    pub fn square(width: usize) -> Self {
+        let width = quick(width, 2);
+        Self::of((width, width), (width, width))
+    }
+
+    fn of(grid: (usize, usize), shape: (usize, usize)) -> Self {
         let (mut real, mut complex) = (RealFftPlanner::new(), FftPlanner::new());
         Self {
             grid,
@@ -109,7 +118,11 @@ impl Plane {
     pub fn back(&self, spectrum: &mut Spectrum, mut out: ArrayViewMut2<'_, f32>) {
         let (ny, nx) = self.shape;
         let waves = nx / 2 + 1;
-        assert_eq!((spectrum.len(), out.dim()), (ny * waves, self.grid), "a spectrum of the plane, a field of the grid");
+        assert_eq!(
+            (spectrum.len(), out.dim()),
+            (ny * waves, self.grid),
+            "a spectrum of the plane, a field of the grid"
+        );
         spectrum
             .par_chunks_mut(ny * LINES)
             .for_each(|columns| self.along_columns(&*self.columns_back, columns));
@@ -134,7 +147,7 @@ impl Plane {
                         let line = &mut lines[k * waves..(k + 1) * waves];
                         // What is left of an imaginary part there belongs to no real field.
                         line[0].im = 0.0;
-                        if nx % 2 == 0 {
+                        if nx.is_multiple_of(2) {
                             line[waves - 1].im = 0.0;
                         }
                         self.rows_back
@@ -173,7 +186,9 @@ fn quick(least: usize, of: usize) -> usize {
         }
         n == 1
     };
-    (least..).find(|n| n.is_multiple_of(of) && smooth(*n)).expect("such lengths never end")
+    (least..)
+        .find(|n| n.is_multiple_of(of) && smooth(*n))
+        .expect("such lengths never end")
 }
 
 #[cfg(test)]

@@ -1,18 +1,14 @@
 //! S-PROG: the rain moves, and each of its scales fades as fast as scales of its size do, so that only what can still be known is left.
 
+use ndarray::Array2;
 use nowblend_field::{
     Analysis, Error, Forecaster, LeadTime, Notice, Run, Seed, Slice,
     advection::{Interpolation, SemiLagrangian, Trajectories},
 };
-use ndarray::Array2;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    autoregression::Remembered,
-    past::Past,
-    plane::Spectrum,
-};
+use super::{autoregression::Remembered, past::Past, plane::Spectrum};
 
 /// How rain is taken apart and moved.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -109,7 +105,11 @@ impl Run for SprogRun<'_> {
 
 /// What is left of the observed waves under weights of the newest and the frame before for each scale; the mean stays as it is.
 pub(super) fn remembered_waves(past: &Past, weights: &[(f64, f64)]) -> Spectrum {
-    let (newest, before): (Vec<f64>, Vec<f64>) = weights.iter().zip(&past.strength).map(|((a, b), strength)| (*a, b * strength)).unzip();
+    let (newest, before): (Vec<f64>, Vec<f64>) = weights
+        .iter()
+        .zip(&past.strength)
+        .map(|((a, b), strength)| (*a, b * strength))
+        .unzip();
     let on_rings = |by_scale: &[f64]| past.cascade.on_rings(by_scale).into_iter().map(|w| w as f32);
     let mut weights: Vec<(f32, f32)> = on_rings(&newest).zip(on_rings(&before)).collect();
     weights[0] = (1.0, 0.0);

@@ -42,7 +42,7 @@ pub struct StepsConfig {
     pub scales: usize,
     /// Rain below this is none, mm h⁻¹, greater than 0.
     pub rain_min_mm_h: f64,
-    /// Full width of the windows in which the spectrum of the noise is told, km; 0 for one spectrum everywhere.
+    /// Full width of the windows in which the spectrum of the noise is told, km; 0 for one spectrum everywhere, at half the cost.
     pub noise_window_km: f64,
     /// How much the motion of the members differs, as a multiple of the differences that Bowler et al. found; 0 for none.
     pub motion_spread: f64,
@@ -65,7 +65,7 @@ impl Default for StepsConfig {
             quantiles: Vec::new(),
             scales: 6,
             rain_min_mm_h: 0.1,
-            noise_window_km: 0.0,
+            noise_window_km: 256.0,
             motion_spread: 1.0,
             envelope_m_s: 15.0,
             envelope_rim_km: 10.0,
@@ -140,7 +140,11 @@ impl Forecaster for Steps {
             seed,
             members: (0..config.members).map(still).collect(),
             envelope: Envelope::around(analysis.observed().last(), config.rain_min_mm_h as f32),
-            amplitude: if windows.is_some() { white_amplitude(&past) } else { amplitude(&past) },
+            amplitude: if windows.is_some() {
+                white_amplitude(&past)
+            } else {
+                amplitude(&past)
+            },
             windows,
             trajectories,
             remembered: Remembered::new(past.memory.clone()),
@@ -165,7 +169,11 @@ impl Forecaster for Steps {
 /// How long the noise of each ring remembers: processes that are mixed stay stationary. That of the mean brings nothing.
 fn on_rings(past: &Past) -> Vec<Memory> {
     let part = |part: fn(&Memory) -> f64| past.cascade.on_rings(&past.memory.iter().map(part).collect::<Vec<_>>());
-    part(|m| m.first).into_iter().zip(part(|m| m.second)).map(|(first, second)| Memory::new(first, second)).collect()
+    part(|m| m.first)
+        .into_iter()
+        .zip(part(|m| m.second))
+        .map(|(first, second)| Memory::new(first, second))
+        .collect()
 }
 
 /// Standard deviation of each part of the noise, `[kx, ky]`, so that its power is that of the observed frames.
@@ -227,7 +235,13 @@ struct StepsRun<'a> {
 impl StepsRun<'_> {
     /// What the noise of each ring is multiplied by, to be as strong as what the observed rain has left open under the `weights` of its scales.
     fn gains(&mut self, lead_time: LeadTime, weights: &[(f64, f64)]) -> Vec<f32> {
-        let open: Vec<f64> = self.past.memory.iter().zip(weights).map(|(memory, weights)| (1.0 - memory.share(*weights)).max(0.0)).collect();
+        let open: Vec<f64> = self
+            .past
+            .memory
+            .iter()
+            .zip(weights)
+            .map(|(memory, weights)| (1.0 - memory.share(*weights)).max(0.0))
+            .collect();
         let open = self.past.cascade.on_rings(&open).into_iter();
         let made = self.chance.at(self.past.steps(lead_time));
         open.zip(made).map(|(open, made)| (open / made.max(1e-9)).sqrt() as f32).collect()
@@ -240,7 +254,8 @@ impl Run for StepsRun<'_> {
             return Ok(None);
         };
         let weights = self.remembered.at(self.past.steps(lead_time));
-        let waves = remembered_waves(&self.past, &weights);
+        let mut faded = Array2::zeros(self.past.seen.dim());
+        self.past.plane.back(&mut remembered_waves(&self.past, &weights), faded.view_mut());
         let gains = self.gains(lead_time, &weights);
         let whole = (self.past.steps(lead_time) - 1e-6).ceil() as usize;
         let reach = (1000.0 * self.config.beyond_km / self.cell_m) as f32;
@@ -255,7 +270,7 @@ impl Run for StepsRun<'_> {
             past: &self.past,
             amplitude: &self.amplitude,
             envelope: &self.envelope,
-            waves: &waves,
+            faded: &faded,
             lead_time,
             from: self.steps,
             to: whole,
@@ -286,8 +301,8 @@ struct Scene<'a> {
     envelope: &'a Envelope,
     /// 0 where rain comes from cells that were observed, NaN elsewhere: the same for all members.
     known: &'a Array2<f32>,
-    /// What is left of the observed waves.
-    waves: &'a Spectrum,
+    /// What is left of the observed rain `[y, x]`, decibels.
+    faded: &'a Array2<f32>,
     /// How long the noise of each ring remembers, and what it is multiplied by at the lead time.
     memory: &'a [Memory],
     gains: &'a [f32],
@@ -376,18 +391,17 @@ impl Scene<'_> {
     /// What is left of the observed rain, and a member's noise, decibels.
     fn field(&self, member: &Member) -> Array2<f32> {
         let states = member.noise.par_iter().zip(&member.noise_before).zip(self.past.cascade.rings());
-        let noise = states
+        let mut waves: Spectrum = states
             .with_min_len(1 << 14)
-            .map(|((now, before), ring)| (now + (before - now) * self.back) * self.gains[usize::from(*ring)]);
+            .map(|((now, before), ring)| (now + (before - now) * self.back) * self.gains[usize::from(*ring)])
+            .collect();
         let mut field = Array2::zeros(self.past.seen.dim());
+        self.past.plane.back(&mut waves, field.view_mut());
         if let Some(windows) = self.windows {
-            let mut numbers = Array2::zeros(field.raw_dim());
-            self.past.plane.back(&mut noise.collect(), numbers.view_mut());
-            self.past.plane.back(&mut self.waves.clone(), field.view_mut());
-            windows.add(numbers.view(), &mut field);
+            let white = std::mem::replace(&mut field, self.faded.clone());
+            windows.add(white.view(), &mut field);
         } else {
-            let mut waves: Spectrum = noise.zip(self.waves).map(|(noise, waves)| noise + waves).collect();
-            self.past.plane.back(&mut waves, field.view_mut());
+            Zip::from(&mut field).and(self.faded).par_for_each(|noise, faded| *noise += faded);
         }
         field
     }
@@ -451,7 +465,9 @@ impl<'a> Sums<'a> {
         Zip::from(&mut self.total).and(rain).par_for_each(|sum, rain| *sum += rain);
         for (mut plane, threshold) in self.reached.outer_iter_mut().zip(self.thresholds_mm_h) {
             let threshold = *threshold as f32;
-            Zip::from(&mut plane).and(rain).par_for_each(|n, rain| *n += u16::from(*rain >= threshold));
+            Zip::from(&mut plane)
+                .and(rain)
+                .par_for_each(|n, rain| *n += u16::from(*rain >= threshold));
         }
     }
 
@@ -538,7 +554,11 @@ mod tests {
         let mut power = [0.0; 4];
         for (place, (c, ring)) in waves.iter().zip(past.cascade.rings()).enumerate() {
             let octave = (past.cascade.wavelengths()[usize::from(*ring)] / 4.0).log2();
-            let weight = if past.cascade.copies(place / past.cascade.rows()) == 1.0 { alone } else { 2.0 };
+            let weight = if past.cascade.copies(place / past.cascade.rows()) == 1.0 {
+                alone
+            } else {
+                2.0
+            };
             if (0.0..4.0).contains(&octave) {
                 power[octave as usize] += weight * f64::from(c.norm_sqr());
             }
@@ -553,7 +573,7 @@ mod tests {
         past.memory = past.memory.iter().map(|_| Memory::of(0.5, 0.3)).collect();
         let memory = on_rings(&past);
         let (amplitude, envelope) = (amplitude(&past), Envelope::around(past.newest_db.view(), 0.0));
-        let (config, known, waves) = (StepsConfig::default(), Array2::zeros(past.seen.dim()), Spectrum::new());
+        let (config, known, faded) = (StepsConfig::default(), Array2::zeros(past.seen.dim()), Array2::zeros((0, 0)));
         let scene = Scene {
             config: &config,
             seed: Seed(4),
@@ -564,7 +584,7 @@ mod tests {
             windows: None,
             envelope: &envelope,
             known: &known,
-            waves: &waves,
+            faded: &faded,
             lead_time: LeadTime::from_minutes(5),
             from: 0,
             to: 0,
@@ -591,7 +611,10 @@ mod tests {
             }
             for (octave, power) in power.into_iter().enumerate() {
                 let asked = 0.5 * (mean[0][octave] + mean[1][octave]);
-                assert!((power / asked - 1.0).abs() < 0.1, "octave {octave} after {steps} steps: {power} of {asked}");
+                assert!(
+                    (power / asked - 1.0).abs() < 0.1,
+                    "octave {octave} after {steps} steps: {power} of {asked}"
+                );
             }
         }
     }

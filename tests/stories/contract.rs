@@ -14,7 +14,7 @@ fn forecasters() -> Vec<Box<dyn Forecaster>> {
         "kind = 'extrapolation'",
         "kind = 'sprog'",
         "kind = 'anvil'",
-        "kind = 'steps'\nmembers = 3",
+        "kind = 'steps'\nmembers = 3\nnoise_window_km = 0",
         "kind = 'steps'\nmembers = 5\nmembers_kept = 0\nquantiles = [0.5]",
         "kind = 'steps'\nmembers = 5\nmembers_kept = 2\nnoise_window_km = 32.0",
         "kind = 'lagrangian_probability'",

@@ -90,7 +90,10 @@ fn members_differ_more_and_more_and_s_prog_fades_into_what_they_share() {
     let roughness = |rain: ArrayView2<'_, f32>| {
         // NaN becomes 0.05, too.
         let rain = rain.mapv(|r| r.max(0.05).ln());
-        (&rain.slice(s![.., 1..]) - &rain.slice(s![.., ..-1])).mapv(f32::abs).mean().unwrap()
+        (&rain.slice(s![.., 1..]) - &rain.slice(s![.., ..-1]))
+            .mapv(f32::abs)
+            .mean()
+            .unwrap()
     };
     let sprog = forecast(&Sprog::new(SprogConfig::default()).unwrap(), &observed, &[60], 0);
     let member = made.slices[2].rain.as_ref().unwrap().index_axis(Axis(0), 0).to_owned();
@@ -125,7 +128,10 @@ fn statistics_are_those_of_all_members_however_many_are_handed_on() {
         let kept = two.slices[lead].rain.as_ref().unwrap();
         assert!(all.slices[lead].exceedance.is_none() && kept.dim().0 == 2);
         let same = |a: &Array2<f32>, b: &Array2<f32>| a.iter().zip(b).all(|(a, b)| a.is_nan() && b.is_nan() || (a - b).abs() < 1e-4);
-        assert!(same(&kept.index_axis(Axis(0), 1).to_owned(), &members.index_axis(Axis(0), 1).to_owned()));
+        assert!(same(
+            &kept.index_axis(Axis(0), 1).to_owned(),
+            &members.index_axis(Axis(0), 1).to_owned()
+        ));
         let mean = members.mean_axis(Axis(0)).unwrap();
         assert!(same(&mean, &two.slices[lead].diagnostics["mean_mm_h"]));
         assert!(same(&mean, &none.slices[lead].first_member().unwrap().to_owned()));

@@ -43,7 +43,11 @@ fn speed_of_rain_in_motion_on_one_thread() {
             let wall = std::time::Instant::now();
             let analysis = Analysis::new(observed.clone());
             analysis.motion().unwrap();
-            println!("{grid} motion {:.3} s CPU, {:.3} s", used().0 - before, wall.elapsed().as_secs_f64());
+            println!(
+                "{grid} motion {:.3} s CPU, {:.3} s",
+                used().0 - before,
+                wall.elapsed().as_secs_f64()
+            );
             let forecasters: [Box<dyn Forecaster>; 4] = [
                 Box::new(Extrapolation::new(ExtrapolationConfig::default())),
                 Box::new(Sprog::new(SprogConfig::default()).unwrap()),
