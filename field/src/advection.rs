@@ -204,7 +204,6 @@ impl Displacement {
 
     /// The same with something to be read beyond the edge.
     pub fn read(&self, field: ArrayView2<'_, f32>, interpolation: Interpolation, beyond: Beyond, mut out: ArrayViewMut2<'_, f32>) {
-        let (ny, nx) = (self.shape.0 as f32, self.shape.1 as f32);
         assert_eq!(out.dim(), self.shape, "one value for each cell");
         let field = field.as_standard_layout();
         let field = Cells {
@@ -229,9 +228,7 @@ impl Displacement {
                 let step = ((east.0 - west.0) / self.spacing as f32, (east.1 - west.1) / self.spacing as f32);
                 for k in 0..self.spacing.min(self.shape.1 - first) {
                     let (dy, dx) = (west.0 + k as f32 * step.0, west.1 + k as f32 * step.1);
-                    let (y, x) = (row as f32 + dy, (first + k) as f32 + dx);
-                    let (y, x) = (beyond.place(y, ny), beyond.place(x, nx));
-                    out[first + k] = field.value(y, x, interpolation);
+                    out[first + k] = field.value(row as f32 + dy, (first + k) as f32 + dx, interpolation, beyond);
                 }
                 west = east;
             }
@@ -280,7 +277,7 @@ struct Cells<'a> {
 impl Cells<'_> {
     /// As [`value_at`], quicker where all cells around are inside and observed.
     #[inline]
-    fn value(&self, y: f32, x: f32, interpolation: Interpolation) -> f32 {
+    fn value(&self, y: f32, x: f32, interpolation: Interpolation, beyond: Beyond) -> f32 {
         let (ny, nx) = self.view.dim();
         if interpolation != Interpolation::Nearest && y >= 1.0 && x >= 1.0 && y < ny as f32 - 2.0 && x < nx as f32 - 2.0 {
             let (y0, x0) = (y as usize, x as usize);
@@ -310,7 +307,7 @@ impl Cells<'_> {
                 }
             }
         }
-        value_at(&self.view, y, x, interpolation)
+        value_at(&self.view, beyond.place(y, ny as f32), beyond.place(x, nx as f32), interpolation)
     }
 }
 
@@ -490,7 +487,10 @@ mod tests {
         for k in 0..400 {
             let (y, x) = (0.037 * k as f32 - 1.0, (0.61 * k as f32) % 16.0 - 0.7);
             for interpolation in [Interpolation::Nearest, Interpolation::Linear, Interpolation::Cubic] {
-                let (quick, plain) = (cells.value(y, x, interpolation), value_at(&view, y, x, interpolation));
+                let (quick, plain) = (
+                    cells.value(y, x, interpolation, Beyond::Missing),
+                    value_at(&view, y, x, interpolation),
+                );
                 assert!(
                     quick.is_nan() && plain.is_nan() || (quick - plain).abs() < 1e-4,
                     "({y}, {x}): {quick} {plain}"

@@ -52,7 +52,11 @@ impl NoiseWindows {
                 patch.zip_mut_with(&made.taper, |v, t| *v = (*v - mean) * t);
                 // White noise of variance 1 has a power of width² in each wave.
                 let amplitudes: Vec<f32> = made.square.forward(&patch).iter().map(|c| c.norm() / power.sqrt()).collect();
-                if amplitudes.iter().any(|a| *a > NOTHING) { amplitudes } else { Vec::new() }
+                if amplitudes.iter().any(|a| *a > NOTHING) {
+                    amplitudes
+                } else {
+                    Vec::new()
+                }
             })
             .collect();
         made
