@@ -247,7 +247,10 @@ fn an_unknown_key_is_refused_before_anything_is_read() {
 fn keys_out_of_bounds_are_refused_with_their_bounds() {
     for (text, parts) in [
         ("[forecast]\nlead_count = 0\n", ["lead_count", "1 to 1000"]),
-        ("[motion]\nkind = 'lucas_kanade'\nwindow = 4294967295\n", ["motion.window", "2 to 500"]),
+        (
+            "[motion]\nkind = 'lucas_kanade'\nwindow = 4294967295\n",
+            ["motion.window", "2 to 500"],
+        ),
         ("[ingest]\nblock = 0\n", ["block", "at least 1"]),
         ("[ingest.crop]\nrows = [10, 5]\ncolumns = [0, 5]\n", ["crop", "10"]),
     ] {
