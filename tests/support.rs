@@ -30,6 +30,19 @@ pub fn start() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2020, 7, 1, 12, 0, 0).unwrap()
 }
 
+/// The provenance of a file that a story makes up.
+pub fn no_provenance(seed: Seed) -> Provenance {
+    Provenance {
+        config_toml: String::new(),
+        seed,
+        version: "0".to_owned(),
+        commit: None,
+        inputs: Vec::new(),
+        references: Vec::new(),
+        notices: Vec::new(),
+    }
+}
+
 /// Writes one radar frame as a CF NetCDF file, `minutes` after [`start`].
 pub fn write_frame(folder: &Path, grid: &Grid, minutes: i64, rain: &Array2<f32>) -> PathBuf {
     let valid_time = start() + TimeDelta::minutes(minutes);
@@ -46,15 +59,7 @@ pub fn write_frame(folder: &Path, grid: &Grid, minutes: i64, rain: &Array2<f32>)
         thresholds_mm_h: Vec::new(),
         thresholds_mm: Vec::new(),
         lon_lat: false,
-        provenance: Provenance {
-            config_toml: String::new(),
-            seed: Seed(0),
-            version: String::new(),
-            commit: None,
-            inputs: Vec::new(),
-            references: Vec::new(),
-            notices: Vec::new(),
-        },
+        provenance: no_provenance(Seed(0)),
     };
     let mut writer = Writer::create(&path, header).unwrap();
     writer.push(lead_time, "rainfall_rate", 0, rain.view()).unwrap();

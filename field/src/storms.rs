@@ -3,7 +3,10 @@
 use ndarray::{Array2, Array3, Axis};
 use rayon::prelude::*;
 
-use crate::{Grid, LeadTime, ReferenceTime, Seed, Sequence};
+use crate::{
+    Grid, LeadTime, ReferenceTime, Seed, Sequence,
+    random::{mixed, step, unit},
+};
 
 /// Rain below this is set to nought, mm h⁻¹: a storm has an edge.
 const FAINTEST_MM_H: f64 = 0.05;
@@ -131,7 +134,7 @@ impl Scene {
     }
 }
 
-/// Random numbers from a counter: number k depends on the key and k alone (SplitMix64; Steele, Lea and Flood 2014).
+/// Random numbers from a counter: number k depends on the key and k alone.
 struct Numbers {
     key: u64,
     count: u64,
@@ -140,11 +143,9 @@ struct Numbers {
 impl Numbers {
     /// The next number, from 0 up to 1.
     fn next(&mut self) -> f64 {
+        let bits = mixed(self.key.wrapping_add(step(self.count)));
         self.count += 1;
-        let mut z = self.key.wrapping_add(self.count.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+        unit(bits)
     }
 }
 

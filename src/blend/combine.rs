@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ndarray::{Array2, Array3, ArrayView2, Axis, Zip};
-use nowblend_field::{Error, Exceedance, Grid, LeadTime, Slice, share_at_or_above};
+use nowblend_field::{Error, Exceedance, Grid, LeadTime, Slice, share_at_or_above, window_sums};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -209,29 +209,9 @@ fn weighted_mean(shape: (usize, usize), fields: &[Field<'_>]) -> Array2<f32> {
 /// Share of cells with data in the square of `2 half + 1` cells around each cell, as far as it lies on the grid.
 fn box_share(field: ArrayView2<'_, f32>, half: usize) -> Array2<f32> {
     let (ny, nx) = field.dim();
-    let mut rows = Array2::<u32>::zeros((ny, nx));
-    Zip::from(rows.rows_mut()).and(field.rows()).par_for_each(|mut counts, row| {
-        let mut before = vec![0u32; nx + 1];
-        for (x, r) in row.iter().enumerate() {
-            before[x + 1] = before[x] + u32::from(!r.is_nan());
-        }
-        for (x, count) in counts.iter_mut().enumerate() {
-            *count = before[(x + half + 1).min(nx)] - before[x.saturating_sub(half)];
-        }
-    });
-    let mut below = Array2::<u32>::zeros((ny + 1, nx));
-    for y in 0..ny {
-        let (done, mut rest) = below.view_mut().split_at(Axis(0), y + 1);
-        Zip::from(rest.row_mut(0))
-            .and(done.row(y))
-            .and(rows.row(y))
-            .for_each(|next, last, count| *next = last + count);
-    }
+    let counts = window_sums(field, 2 * half + 1, |r| u32::from(!r.is_nan()));
     let width = |k: usize, n: usize| ((k + half + 1).min(n) - k.saturating_sub(half)) as f32;
-    Array2::from_shape_fn((ny, nx), |(y, x)| {
-        let count = below[[(y + half + 1).min(ny), x]] - below[[y.saturating_sub(half), x]];
-        count as f32 / (width(y, ny) * width(x, nx))
-    })
+    Array2::from_shape_fn((ny, nx), |(y, x)| counts[[y, x]] as f32 / (width(y, ny) * width(x, nx)))
 }
 
 /// Gives the blend the distribution of its components where all of them have data: the k-th largest blended value becomes the

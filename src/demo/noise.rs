@@ -1,6 +1,9 @@
 //! Texture that is the same wherever and whenever it is asked for: random numbers by place, time and octave instead of by order.
 
-use nowblend_field::Seed;
+use nowblend_field::{
+    Seed,
+    random::{mixed, step, unit},
+};
 
 /// Random numbers tied to integer places, so that no state is passed and any order gives the same rain.
 #[derive(Debug, Clone, Copy)]
@@ -18,9 +21,9 @@ impl Noise {
     pub fn uniform(&self, place: [i64; 4]) -> f64 {
         let mut hash = self.key;
         for index in place {
-            hash = scramble(hash ^ index as u64);
+            hash = mixed((hash ^ index as u64).wrapping_add(step(0)));
         }
-        (hash >> 11) as f64 / (1u64 << 53) as f64
+        unit(hash)
     }
 
     /// The `count`th number from 0 up to 1 in a list.
@@ -47,19 +50,6 @@ impl Noise {
 /// Perlin, K., 2002: Improving noise. ACM Trans. Graph., 21, 681-682, doi:10.1145/566654.566636.
 fn ramp(t: f64) -> f64 {
     t * t * t * (t * (6.0 * t - 15.0) + 10.0)
-}
-
-/// The finaliser of SplitMix64.
-///
-/// # Source
-///
-/// Steele, G. L., D. Lea and C. H. Flood, 2014: Fast splittable pseudorandom number generators. OOPSLA '14, 453-472,
-/// doi:10.1145/2660193.2660195.
-fn scramble(mut z: u64) -> u64 {
-    z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

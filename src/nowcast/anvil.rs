@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     autoregression::yule_walker,
     cascade::Cascade,
+    lagrangian::past_frames,
     plane::{Plane, Spectrum},
 };
 
@@ -66,15 +67,9 @@ impl Anvil {
     ///
     /// [`Error::Value`] for a key outside its bounds.
     pub fn new(config: AnvilConfig) -> Result<Self, Error> {
-        super::check_scales("anvil.scales", config.scales)?;
-        super::check_rain_min("anvil.rain_min_mm_h", config.rain_min_mm_h)?;
-        if !(1.0..=1000.0).contains(&config.radius_cells) {
-            return Err(Error::Value {
-                what: "anvil.radius_cells",
-                found: config.radius_cells,
-                expected: "1 to 1000",
-            });
-        }
+        super::bounds_of_scales(("anvil.scales", config.scales), ("anvil.rain_min_mm_h", config.rain_min_mm_h))
+            .number("anvil.radius_cells", config.radius_cells, 1.0..=1000.0, "1 to 1000")
+            .result()?;
         Ok(Self { config })
     }
 }
@@ -99,11 +94,11 @@ impl Forecaster for Anvil {
             );
             notices.push(Notice::new(NoticeKind::Degraded, self.name(), message));
         }
-        let changes = Changes::of(analysis, &self.config)?;
-        let rain = observed.last().to_owned();
+        let changes = changes(analysis, &self.config)?;
+        let rain = observed.last().mapv(|r| if r.is_nan() { 0.0 } else { r });
         Ok(Box::new(AnvilRun {
-            rain_before: rain.mapv(|r| if r.is_nan() { 0.0 } else { r }),
-            rain: rain.mapv(|r| if r.is_nan() { 0.0 } else { r }),
+            rain_before: rain.clone(),
+            rain,
             newest: observed.last(),
             rain_min: self.config.rain_min_mm_h as f32,
             changes,
@@ -123,11 +118,6 @@ impl Forecaster for Anvil {
     }
 }
 
-/// The changes of each scale, and how they go on.
-struct Changes {
-    scales: Vec<Change>,
-}
-
 /// The changes of one scale.
 struct Change {
     /// Change to the newest whole step, and to the one before, `[y, x]`, mm h⁻¹.
@@ -138,63 +128,49 @@ struct Change {
     second: Array2<f32>,
 }
 
-impl Changes {
-    fn of(analysis: &Analysis, config: &AnvilConfig) -> Result<Self, Error> {
-        let observed = analysis.observed();
-        let frames = observed.frames().min(4);
-        if frames < 3 {
-            return Ok(Self { scales: Vec::new() });
-        }
-        let plane = Plane::around(analysis.grid().shape());
-        let cascade = Cascade::new(&plane, config.scales);
-        let newest = observed.last();
-        let mut paths = SemiLagrangian::default().trajectories(analysis.motion()?, analysis.grid());
-        let step_s = observed.step().map_or(0, LeadTime::seconds);
-        let mut spectra: Vec<Spectrum> = vec![plane.forward(&plane.spread(newest))];
-        for back in 1..frames {
-            let since = LeadTime::from_seconds(back as u32 * step_s);
-            let mut arrived = paths
-                .advance_to(since)
-                .sample(observed.frame(observed.frames() - 1 - back), Interpolation::Linear);
-            arrived.zip_mut_with(&newest, |then, now| {
-                if then.is_nan() {
-                    *then = *now;
-                }
-            });
-            spectra.push(plane.forward(&plane.spread(arrived.view())));
-        }
-        for newer in 0..frames - 1 {
-            let (a, b) = spectra.split_at_mut(newer + 1);
-            a[newer].par_iter_mut().zip(&b[0]).for_each(|(newer, older)| *newer -= older);
-        }
-        let scales = (0..cascade.scales())
-            .into_par_iter()
-            .map(|scale| {
-                let mut steps: Vec<Array2<f32>> = spectra[..frames - 1]
-                    .iter()
-                    .map(|change| cascade.band(&plane, change, scale, analysis.grid().shape()))
-                    .collect();
-                let local = |a: &Array2<f32>, b: &Array2<f32>| local_correlation(a, b, config.radius_cells);
-                let one = local(&steps[0], &steps[1]);
-                let two = steps.get(2).map_or_else(|| one.mapv(|r| r * r), |older| local(&steps[0], older));
-                let (mut first, mut second) = (one, two);
-                Zip::from(&mut first).and(&mut second).for_each(|a, b| {
-                    let (phi_1, phi_2) = yule_walker(f64::from(*a), f64::from(*b));
-                    (*a, *b) = (phi_1 as f32, phi_2 as f32);
-                });
-                steps.truncate(2);
-                let before = steps.pop().expect("three frames have two changes");
-                let now = steps.pop().expect("three frames have two changes");
-                Change {
-                    now,
-                    before,
-                    first,
-                    second,
-                }
-            })
-            .collect();
-        Ok(Self { scales })
+/// The changes of each scale; none where fewer than three frames tell of them.
+fn changes(analysis: &Analysis, config: &AnvilConfig) -> Result<Vec<Change>, Error> {
+    let frames = analysis.observed().frames().min(4);
+    if frames < 3 {
+        return Ok(Vec::new());
     }
+    let plane = Plane::around(analysis.grid().shape());
+    let cascade = Cascade::new(&plane, config.scales);
+    let newest = analysis.observed().last();
+    let mut spectra: Vec<Spectrum> = vec![plane.forward(&plane.spread(newest))];
+    let past = past_frames(analysis, newest, 3, Interpolation::Linear, Into::into)?;
+    spectra.extend(past.map(|arrived| plane.forward(&plane.spread(arrived.view()))));
+    for newer in 0..frames - 1 {
+        let (a, b) = spectra.split_at_mut(newer + 1);
+        a[newer].par_iter_mut().zip(&b[0]).for_each(|(newer, older)| *newer -= older);
+    }
+    let scales = (0..cascade.scales())
+        .into_par_iter()
+        .map(|scale| {
+            let mut steps: Vec<Array2<f32>> = spectra[..frames - 1]
+                .iter()
+                .map(|change| cascade.band(&plane, change, scale, analysis.grid().shape()))
+                .collect();
+            let local = |a: &Array2<f32>, b: &Array2<f32>| local_correlation(a, b, config.radius_cells);
+            let one = local(&steps[0], &steps[1]);
+            let two = steps.get(2).map_or_else(|| one.mapv(|r| r * r), |older| local(&steps[0], older));
+            let (mut first, mut second) = (one, two);
+            Zip::from(&mut first).and(&mut second).for_each(|a, b| {
+                let (phi_1, phi_2) = yule_walker(f64::from(*a), f64::from(*b));
+                (*a, *b) = (phi_1 as f32, phi_2 as f32);
+            });
+            steps.truncate(2);
+            let before = steps.pop().expect("three frames have two changes");
+            let now = steps.pop().expect("three frames have two changes");
+            Change {
+                now,
+                before,
+                first,
+                second,
+            }
+        })
+        .collect();
+    Ok(scales)
 }
 
 /// Correlation of two fields `[y, x]` of mean 0 in the surroundings of each block, under a Gaussian of `radius` cells; 0 where nothing changes.
@@ -253,7 +229,7 @@ struct AnvilRun<'a> {
     rain_before: Array2<f32>,
     newest: ArrayView2<'a, f32>,
     rain_min: f32,
-    changes: Changes,
+    changes: Vec<Change>,
     steps: usize,
     step_s: f64,
     trajectories: Trajectories,
@@ -271,7 +247,7 @@ impl AnvilRun<'_> {
             before,
             first,
             second,
-        } in &mut self.changes.scales
+        } in &mut self.changes
         {
             let (first, second) = (&*first, &*second);
             Zip::indexed(self.rain.rows_mut())
@@ -299,7 +275,7 @@ impl Run for AnvilRun<'_> {
             return Ok(None);
         };
         let steps = f64::from(lead_time.seconds()) / self.step_s;
-        while (self.steps as f64) < steps - 1e-6 && !self.changes.scales.is_empty() {
+        while (self.steps as f64) < steps - 1e-6 && !self.changes.is_empty() {
             self.advance();
         }
         let back = (self.steps as f64 - steps).clamp(0.0, 1.0) as f32;

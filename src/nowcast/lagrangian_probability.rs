@@ -8,10 +8,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use ndarray::{Array2, Array3, ArrayView2, Axis};
+use ndarray::{Array2, Array3, ArrayView2, Axis, Zip};
 use nowblend_field::{
-    Analysis, Error, Exceedance, Forecaster, LeadTime, Notice, Run, Seed, Slice,
+    Analysis, Bounds, Error, Exceedance, Forecaster, LeadTime, Notice, Run, Seed, Slice,
     advection::{Interpolation, SemiLagrangian, Trajectories},
+    window_sums,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -52,13 +53,14 @@ impl LagrangianProbability {
     /// [`Error::Value`] for a key outside its bounds.
     pub fn new(config: &LagrangianProbabilityConfig) -> Result<Self, Error> {
         super::check_thresholds("lagrangian_probability.thresholds_mm_h", &config.thresholds_mm_h)?;
-        if !(0.0..=100.0).contains(&config.growth_km_min) {
-            return Err(Error::Value {
-                what: "lagrangian_probability.growth_km_min",
-                found: config.growth_km_min,
-                expected: "0 to 100",
-            });
-        }
+        Bounds::default()
+            .number(
+                "lagrangian_probability.growth_km_min",
+                config.growth_km_min,
+                0.0..=100.0,
+                "0 to 100",
+            )
+            .result()?;
         Ok(Self {
             config: config.clone(),
             thresholds_mm_h: config.thresholds_mm_h.as_slice().into(),
@@ -138,50 +140,13 @@ impl Run for ProbabilityRun<'_> {
 /// Share of the observed cells within `half` cells of each, along rows and columns, that are at or above a threshold; NaN where the cell
 /// itself was not observed.
 fn share_around(rain: ArrayView2<'_, f32>, threshold: f32, half: usize) -> Array2<f32> {
-    let (ny, nx) = rain.dim();
-    // Sums along rows, then a window that slides over the rows: counts stay whole numbers.
-    let mut along = Array2::<[u32; 2]>::from_elem((ny, nx), [0; 2]);
-    for (mut out, row) in along.outer_iter_mut().zip(rain.outer_iter()) {
-        let count = |x: usize| [u32::from(row[x] >= threshold), u32::from(!row[x].is_nan())];
-        slide(nx, half, count, |x, sum| out[x] = sum);
-    }
-    let mut share = Array2::zeros((ny, nx));
-    share
-        .axis_iter_mut(Axis(1))
-        .into_par_iter()
-        .enumerate()
-        .for_each(|(x, mut column)| {
-            slide(
-                ny,
-                half,
-                |y| along[[y, x]],
-                |y, [reached, seen]| {
-                    column[y] = if rain[[y, x]].is_nan() {
-                        f32::NAN
-                    } else {
-                        reached as f32 / seen as f32
-                    };
-                },
-            );
-        });
-    share
-}
-
-/// Hands out the sum of `count` over the window of `half` cells on both sides of each of `cells` cells.
-fn slide(cells: usize, half: usize, count: impl Fn(usize) -> [u32; 2], mut take: impl FnMut(usize, [u32; 2])) {
-    let mut sum = [0u32; 2];
-    let add = |sum: &mut [u32; 2], [a, b]: [u32; 2]| *sum = [sum[0] + a, sum[1] + b];
-    (0..half.min(cells)).for_each(|k| add(&mut sum, count(k)));
-    for cell in 0..cells {
-        if cell + half < cells {
-            add(&mut sum, count(cell + half));
-        }
-        if let Some(left) = (cell + cells).checked_sub(half + 1 + cells) {
-            let [a, b] = count(left);
-            sum = [sum[0] - a, sum[1] - b];
-        }
-        take(cell, sum);
-    }
+    let window = 2 * half + 1;
+    let reached = window_sums(rain, window, |r| u32::from(r >= threshold));
+    let seen = window_sums(rain, window, |r| u32::from(!r.is_nan()));
+    Zip::from(rain)
+        .and(&reached)
+        .and(&seen)
+        .map_collect(|r, reached, seen| if r.is_nan() { f32::NAN } else { *reached as f32 / *seen as f32 })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod envelope;
 mod extrapolation;
 mod file;
 mod fill;
+mod lagrangian;
 mod lagrangian_probability;
 mod matching;
 mod noise;
@@ -15,6 +16,7 @@ mod past;
 mod persistence;
 mod plane;
 mod sprog;
+mod statistics;
 mod steps;
 
 pub use anvil::{Anvil, AnvilConfig};
@@ -25,7 +27,7 @@ pub use persistence::{Persistence, PersistenceConfig};
 pub use sprog::{Sprog, SprogConfig};
 pub use steps::{Steps, StepsConfig};
 
-use nowblend_field::{Analysis, Error, Notice, NoticeKind};
+use nowblend_field::{Analysis, Bounds, Error, Notice, NoticeKind};
 
 /// What a forecaster that reads only the newest frame must say about it.
 fn notices(analysis: &Analysis, name: &str) -> Vec<Notice> {
@@ -54,26 +56,12 @@ fn notices_of_motion(analysis: &Analysis, name: &str, rain_min_mm_h: f64) -> Vec
     all
 }
 
-fn check_scales(what: &'static str, scales: usize) -> Result<(), Error> {
-    if (1..=16).contains(&scales) {
-        return Ok(());
-    }
-    Err(Error::Value {
-        what,
-        found: scales as f64,
-        expected: "1 to 16",
-    })
-}
-
-fn check_rain_min(what: &'static str, rain_min_mm_h: f64) -> Result<(), Error> {
-    if rain_min_mm_h > 0.0 && rain_min_mm_h <= 10.0 {
-        return Ok(());
-    }
-    Err(Error::Value {
-        what,
-        found: rain_min_mm_h,
-        expected: "greater than 0, at most 10",
-    })
+/// Bounds of what all that tell scales share.
+fn bounds_of_scales((what, scales): (&'static str, usize), (rain, rain_min_mm_h): (&'static str, f64)) -> Bounds {
+    let wet = rain_min_mm_h > 0.0 && rain_min_mm_h <= 10.0;
+    Bounds::default()
+        .count(what, scales, 1..=16, "1 to 16")
+        .holds(wet, rain, rain_min_mm_h, "greater than 0, at most 10")
 }
 
 fn check_thresholds(what: &'static str, thresholds_mm_h: &[f64]) -> Result<(), Error> {

@@ -1,7 +1,10 @@
 //! Chance that looks like rain: numbers from a counter, so that a member's noise depends on its seed, its step and its place and on nothing
 //! else.
 
-use nowblend_field::Seed;
+use nowblend_field::{
+    Seed,
+    random::{mixed, step, unit},
+};
 use rustfft::num_complex::Complex32;
 
 /// Mean and standard deviation of the sum of four bytes.
@@ -10,18 +13,18 @@ const BYTES_DEVIATION: f32 = 147.801;
 
 /// Nearly normal complex numbers, both parts of mean 0 and variance 1.
 ///
-/// Each is made of the eight bytes of one number of SplitMix64 (Steele, G. L., D. Lea and C. H. Flood, 2014: Fast splittable pseudorandom
-/// number generators. OOPSLA '14, doi:10.1145/2660193.2660195): four add up to each part. A field is a sum of thousands of them.
+/// Each is made of the eight bytes of one number of [`nowblend_field::random`]: four add up to each part. A field is a sum of thousands of
+/// them.
 #[derive(Debug, Clone, Copy)]
 pub struct White {
     key: u64,
 }
 
 impl White {
-    /// The numbers of one member at one step.
-    pub fn new(seed: Seed, member: usize, step: usize) -> Self {
+    /// The numbers of one member at step `at`.
+    pub fn new(seed: Seed, member: usize, at: usize) -> Self {
         Self {
-            key: mixed(mixed(seed.0.wrapping_add(golden(member as u64))).wrapping_add(golden(step as u64))),
+            key: mixed(mixed(seed.0.wrapping_add(step(member as u64))).wrapping_add(step(at as u64))),
         }
     }
 
@@ -30,7 +33,7 @@ impl White {
     pub fn at(self, index: u64) -> Complex32 {
         const EVERY_OTHER: u64 = 0x00ff_00ff_00ff_00ff;
         const ONES: u64 = 0x0001_0001_0001_0001;
-        let bits = mixed(self.key.wrapping_add(golden(index)));
+        let bits = mixed(self.key.wrapping_add(step(index)));
         let sum = |bytes: u64| (bytes.wrapping_mul(ONES) >> 48) as f32;
         Complex32::new(
             (sum(bits & EVERY_OTHER) - BYTES_MEAN) * (1.0 / BYTES_DEVIATION),
@@ -41,24 +44,14 @@ impl White {
 
 /// A number from 0 up to 1 for a member, of a purpose told by `index`.
 pub fn uniform(seed: Seed, member: usize, index: u64) -> f64 {
-    let key = mixed(seed.0.wrapping_add(golden(member as u64)));
-    (mixed(key.wrapping_add(golden(index))) >> 11) as f64 / (1u64 << 53) as f64
+    let key = mixed(seed.0.wrapping_add(step(member as u64)));
+    unit(mixed(key.wrapping_add(step(index))))
 }
 
 /// A number of Laplace's distribution with mean 0 and variance 1.
 pub fn laplace(seed: Seed, member: usize, index: u64) -> f64 {
     let u = uniform(seed, member, index) - 0.5;
     -u.signum() * (1.0 - 2.0 * u.abs()).max(1e-12).ln() * std::f64::consts::FRAC_1_SQRT_2
-}
-
-fn golden(index: u64) -> u64 {
-    index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-fn mixed(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -3,13 +3,14 @@
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip};
 use nowblend_field::{
     Analysis, Error, LeadTime, Notice, NoticeKind,
-    advection::{Beyond, Displacement, Interpolation, SemiLagrangian},
+    advection::{Beyond, Displacement, Interpolation},
 };
 
 use super::{
     autoregression::Memory,
     cascade::{Alike, Cascade},
     envelope::Envelope,
+    lagrangian::past_frames,
     matching::Distribution,
     plane::{Plane, Spectrum},
 };
@@ -62,20 +63,11 @@ impl Past {
         let (ny, nx) = now.dim();
         let newest_db = wide.slice(ndarray::s![..ny, ..nx]).to_owned();
         let newest = plane.forward(&wide);
-        let mut lagged: Vec<Spectrum> = Vec::new();
-        let mut paths = SemiLagrangian::default().trajectories(analysis.motion()?, analysis.grid());
-        for back in 1..observed.frames().min(3) {
-            let frame = decibels(observed.frame(observed.frames() - 1 - back), rain_min, dry_db);
-            let since = LeadTime::from_seconds((back as f64 * step_s) as u32);
-            let mut arrived = paths.advance_to(since).sample(frame.view(), Interpolation::Cubic);
-            // Nothing is known of a change where the frame did not see the rain that is here now.
-            arrived.zip_mut_with(&now, |then, now| {
-                if then.is_nan() {
-                    *then = *now;
-                }
-            });
-            lagged.push(plane.forward(&plane.spread(arrived.view())));
-        }
+        let lagged: Vec<Spectrum> = past_frames(analysis, now.view(), 2, Interpolation::Cubic, |frame| {
+            decibels(frame, rain_min, dry_db).into()
+        })?
+        .map(|arrived| plane.forward(&plane.spread(arrived.view())))
+        .collect();
 
         let cell_km = analysis.grid().cell_size_m() / 1000.0;
         let by_experience = |cells: &f64| Memory::by_experience(cells * cell_km, step_s / 60.0);
@@ -146,16 +138,20 @@ impl Past {
         });
     }
 
+    /// 0 where a cell lies no farther than `reach` cells from those that were observed, NaN elsewhere.
+    pub fn near(&self, reach: f32) -> Array2<f32> {
+        let seen = self.seen.mapv(f32::from);
+        Envelope::around(seen.view(), 1.0)
+            .within(reach)
+            .mapv(|near| if near { 0.0 } else { f32::NAN })
+    }
+
     /// 0 where something can be said of a lead time, NaN elsewhere: where its rain comes, by `displacement`, from cells that were observed, and
-    /// where that lies no farther than `reach` cells from them and the cell itself was observed.
-    pub fn known(&self, displacement: &Displacement, reach: f32) -> Array2<f32> {
+    /// where the cell itself was observed and its rain comes from what is `near`, no farther than `reach` cells outside the map.
+    pub fn known(&self, displacement: &Displacement, near: &Array2<f32>, reach: f32) -> Array2<f32> {
         let mut known = Array2::zeros(self.seen.dim());
         self.hide(&mut known);
         let mut known = displacement.sample(known.view(), Interpolation::Nearest);
-        let seen = self.seen.mapv(f32::from);
-        let near = Envelope::around(seen.view(), 1.0)
-            .within(reach)
-            .mapv(|near| if near { 0.0 } else { f32::NAN });
         let mut around = Array2::zeros(known.raw_dim());
         displacement.read(near.view(), Interpolation::Nearest, Beyond::Edge(reach), around.view_mut());
         Zip::from(&mut known).and(&around).and(&self.seen).for_each(|known, around, seen| {

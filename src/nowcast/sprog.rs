@@ -44,8 +44,7 @@ impl Sprog {
     ///
     /// [`Error::Value`] for a key outside its bounds.
     pub fn new(config: SprogConfig) -> Result<Self, Error> {
-        super::check_scales("sprog.scales", config.scales)?;
-        super::check_rain_min("sprog.rain_min_mm_h", config.rain_min_mm_h)?;
+        super::bounds_of_scales(("sprog.scales", config.scales), ("sprog.rain_min_mm_h", config.rain_min_mm_h)).result()?;
         Ok(Self { config })
     }
 }

@@ -4,11 +4,11 @@
 //! the distribution of the newest frame, and has no rain far from where rain was. Held are the waves of the observed rain, once, and for each
 //! member the waves of its noise at two steps; its rain is made for one lead time at a time.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use ndarray::{Array2, Array3, ArrayViewMut2, Axis, Zip};
 use nowblend_field::{
-    Analysis, Error, Exceedance, Forecaster, LeadTime, Notice, Run, Seed, Slice,
+    Analysis, Error, Forecaster, LeadTime, Notice, Run, Seed, Slice,
     advection::{Drift, SemiLagrangian, Trajectories},
 };
 use rayon::prelude::*;
@@ -23,6 +23,7 @@ use super::{
     past::Past,
     plane::Spectrum,
     sprog::remembered_waves,
+    statistics::{Sums, quantiles},
 };
 
 /// How many members there are, what each is made of, and what is handed on of them.
@@ -92,12 +93,12 @@ impl Steps {
     ///
     /// [`Error::Value`] for a key outside its bounds.
     pub fn new(config: &StepsConfig) -> Result<Self, Error> {
-        super::check_scales("steps.scales", config.scales)?;
-        super::check_rain_min("steps.rain_min_mm_h", config.rain_min_mm_h)?;
-        let refuse = |what, found, expected| Err(Error::Value { what, found, expected });
-        if !(1..=1000).contains(&config.members) {
-            return refuse("steps.members", config.members as f64, "1 to 1000");
-        }
+        let mut bounds = super::bounds_of_scales(("steps.scales", config.scales), ("steps.rain_min_mm_h", config.rain_min_mm_h)).count(
+            "steps.members",
+            config.members,
+            1..=1000,
+            "1 to 1000",
+        );
         for (what, found) in [
             ("steps.noise_window_km", config.noise_window_km),
             ("steps.motion_spread", config.motion_spread),
@@ -105,13 +106,12 @@ impl Steps {
             ("steps.envelope_rim_km", config.envelope_rim_km),
             ("steps.beyond_km", config.beyond_km),
         ] {
-            if !(0.0..=1e6).contains(&found) {
-                return refuse(what, found, "0 to 1000000");
-            }
+            bounds = bounds.number(what, found, 0.0..=1e6, "0 to 1000000");
         }
-        if let Some(q) = config.quantiles.iter().find(|q| !(**q > 0.0 && **q < 1.0)) {
-            return refuse("steps.quantiles", *q, "between 0 and 1");
+        for q in &config.quantiles {
+            bounds = bounds.holds(*q > 0.0 && *q < 1.0, "steps.quantiles", *q, "between 0 and 1");
         }
+        bounds.result()?;
         super::check_thresholds("steps.thresholds_mm_h", &config.thresholds_mm_h)?;
         Ok(Self { config: config.clone() })
     }
@@ -127,7 +127,8 @@ impl Forecaster for Steps {
         let mut notices = super::notices_of_motion(analysis, self.name(), config.rain_min_mm_h);
         let past = Past::of(analysis, config.scales, config.rain_min_mm_h, self.name(), &mut notices)?;
         let trajectories = config.advection.trajectories(analysis.motion()?, analysis.grid());
-        let window = (1000.0 * config.noise_window_km / analysis.grid().cell_size_m()).round() as usize;
+        let cell_m = analysis.grid().cell_size_m();
+        let window = (1000.0 * config.noise_window_km / cell_m).round() as usize;
         let windows = (window > 0).then(|| NoiseWindows::over(past.newest_db.view(), window));
         let still = |_| Member {
             noise: vec![Complex32::default(); past.newest.len()],
@@ -135,6 +136,8 @@ impl Forecaster for Steps {
             trajectories: trajectories.clone(),
         };
 
+        let memory = on_rings(&past);
+        let reach = (1000.0 * config.beyond_km / cell_m) as f32;
         Ok(Box::new(StepsRun {
             config,
             seed,
@@ -148,9 +151,11 @@ impl Forecaster for Steps {
             windows,
             trajectories,
             remembered: Remembered::new(past.memory.clone()),
-            chance: Chance::new(on_rings(&past)),
-            memory: on_rings(&past),
-            cell_m: analysis.grid().cell_size_m(),
+            memory: as_weights(&memory),
+            chance: Chance::new(memory),
+            near: past.near(reach),
+            reach,
+            cell_m,
             steps: 0,
             past,
             lead_times: lead_times.iter(),
@@ -173,6 +178,14 @@ fn on_rings(past: &Past) -> Vec<Memory> {
         .into_iter()
         .zip(part(|m| m.second))
         .map(|(first, second)| Memory::new(first, second))
+        .collect()
+}
+
+/// Weights of the step before, of the one before that, and of chance.
+fn as_weights(memory: &[Memory]) -> Vec<[f32; 3]> {
+    memory
+        .iter()
+        .map(|m| [m.first as f32, m.second as f32, m.chance.sqrt() as f32])
         .collect()
 }
 
@@ -217,14 +230,17 @@ struct StepsRun<'a> {
     past: Past,
     remembered: Remembered,
     chance: Chance,
-    /// How long the noise of each ring remembers.
-    memory: Vec<Memory>,
+    /// Weights of the step before, of the one before that, and of chance, for the noise of each ring.
+    memory: Vec<[f32; 3]>,
     amplitude: Vec<f32>,
     windows: Option<NoiseWindows>,
     envelope: Envelope,
     members: Vec<Member>,
     /// Those of the motion itself.
     trajectories: Trajectories,
+    /// 0 where a cell lies within `reach` cells of what was observed, NaN elsewhere.
+    near: Array2<f32>,
+    reach: f32,
     cell_m: f64,
     /// Whole steps that the noise has made.
     steps: usize,
@@ -258,8 +274,7 @@ impl Run for StepsRun<'_> {
         self.past.plane.back(&mut remembered_waves(&self.past, &weights), faded.view_mut());
         let gains = self.gains(lead_time, &weights);
         let whole = (self.past.steps(lead_time) - 1e-6).ceil() as usize;
-        let reach = (1000.0 * self.config.beyond_km / self.cell_m) as f32;
-        let known = self.past.known(self.trajectories.advance_to(lead_time), reach);
+        let known = self.past.known(self.trajectories.advance_to(lead_time), &self.near, self.reach);
         let scene = Scene {
             known: &known,
             memory: &self.memory,
@@ -303,8 +318,8 @@ struct Scene<'a> {
     known: &'a Array2<f32>,
     /// What is left of the observed rain `[y, x]`, decibels.
     faded: &'a Array2<f32>,
-    /// How long the noise of each ring remembers, and what it is multiplied by at the lead time.
-    memory: &'a [Memory],
+    /// Weights of the noise of each ring in a step, and what it is multiplied by at the lead time.
+    memory: &'a [[f32; 3]],
     gains: &'a [f32],
     lead_time: LeadTime,
     /// Whole steps before and after.
@@ -409,11 +424,6 @@ impl Scene<'_> {
     /// One step of the noise.
     fn advance(&self, member: &mut Member, white: White) {
         let rows = self.past.cascade.rows();
-        let memory: Vec<[f32; 3]> = self
-            .memory
-            .iter()
-            .map(|m| [m.first as f32, m.second as f32, m.chance.sqrt() as f32])
-            .collect();
         member
             .noise_before
             .par_chunks_mut(rows)
@@ -424,7 +434,7 @@ impl Scene<'_> {
             .for_each(|(kx, (((before, now), amplitude), rings))| {
                 let first = (kx * rows) as u64;
                 for (ky, (((before, now), amplitude), ring)) in before.iter_mut().zip(now).zip(amplitude).zip(rings).enumerate() {
-                    let [one, two, chance] = memory[usize::from(*ring)];
+                    let [one, two, chance] = self.memory[usize::from(*ring)];
                     *before = now * one + *before * two + white.at(first + ky as u64) * (chance * amplitude);
                 }
             });
@@ -443,96 +453,6 @@ impl Scene<'_> {
             left: cells_s(ACROSS, 1),
         }
     }
-}
-
-/// Sums over members, in their order.
-struct Sums<'a> {
-    thresholds_mm_h: &'a [f64],
-    reached: Array3<u16>,
-    total: Array2<f32>,
-}
-
-impl<'a> Sums<'a> {
-    fn new(thresholds_mm_h: &'a [f64], (ny, nx): (usize, usize)) -> Self {
-        Self {
-            thresholds_mm_h,
-            reached: Array3::zeros((thresholds_mm_h.len(), ny, nx)),
-            total: Array2::zeros((ny, nx)),
-        }
-    }
-
-    fn add(&mut self, rain: ndarray::ArrayView2<'_, f32>) {
-        Zip::from(&mut self.total).and(rain).par_for_each(|sum, rain| *sum += rain);
-        for (mut plane, threshold) in self.reached.outer_iter_mut().zip(self.thresholds_mm_h) {
-            let threshold = *threshold as f32;
-            Zip::from(&mut plane)
-                .and(rain)
-                .par_for_each(|n, rain| *n += u16::from(*rain >= threshold));
-        }
-    }
-
-    /// The slice of `count` members with the rain that is `kept`; of all the mean, where none is. A cell that one member leaves missing is
-    /// missing.
-    fn slice(self, lead_time: LeadTime, kept: Array3<f32>, count: usize, mut diagnostics: BTreeMap<String, Array2<f32>>) -> Slice {
-        let share = 1.0 / count as f32;
-        let mean = self.total.mapv_into(|sum| sum * share);
-        let mut probability = Array3::zeros(self.reached.raw_dim());
-        for (mut plane, reached) in probability.outer_iter_mut().zip(self.reached.outer_iter()) {
-            Zip::from(&mut plane).and(reached).and(&mean).par_for_each(|p, n, mean| {
-                *p = if mean.is_nan() { f32::NAN } else { f32::from(*n) * share };
-            });
-        }
-        let rain = if kept.is_empty() {
-            mean.insert_axis(Axis(0))
-        } else {
-            diagnostics.insert("mean_mm_h".to_owned(), mean);
-            kept
-        };
-        Slice {
-            lead_time,
-            rain: Some(rain),
-            exceedance: (!self.thresholds_mm_h.is_empty()).then(|| Exceedance {
-                thresholds_mm_h: Arc::from(self.thresholds_mm_h),
-                probability,
-            }),
-            diagnostics,
-        }
-    }
-}
-
-/// Quantiles over members `[member, y, x]`, one field each, linear between the ordered members; NaN where a member is missing.
-fn quantiles(rain: &Array3<f32>, quantiles: &[f64]) -> Vec<Array2<f32>> {
-    let (count, ny, nx) = rain.dim();
-    let mut fields = vec![Array2::zeros((ny, nx)); quantiles.len()];
-    let rows: Vec<Vec<Vec<f32>>> = (0..ny)
-        .into_par_iter()
-        .map(|y| {
-            let mut sorted = vec![0.0f32; count];
-            let mut row = vec![vec![f32::NAN; nx]; quantiles.len()];
-            for x in 0..nx {
-                for (value, member) in sorted.iter_mut().zip(rain.slice(ndarray::s![.., y, x])) {
-                    *value = *member;
-                }
-                if sorted.iter().any(|v| v.is_nan()) {
-                    continue;
-                }
-                sorted.sort_unstable_by(f32::total_cmp);
-                for (row, q) in row.iter_mut().zip(quantiles) {
-                    let place = q * (count - 1) as f64;
-                    let low = sorted[place as usize];
-                    let high = sorted[(place as usize + 1).min(count - 1)];
-                    row[x] = low + place.fract() as f32 * (high - low);
-                }
-            }
-            row
-        })
-        .collect();
-    for (y, row) in rows.into_iter().enumerate() {
-        for (field, values) in fields.iter_mut().zip(row) {
-            field.row_mut(y).assign(&ndarray::Array1::from(values));
-        }
-    }
-    fields
 }
 
 #[cfg(test)]
@@ -571,7 +491,7 @@ mod tests {
         let mut past = past();
         // Everything forgets at once, so that a few steps fill the noise; a mean over members tells its power.
         past.memory = past.memory.iter().map(|_| Memory::of(0.5, 0.3)).collect();
-        let memory = on_rings(&past);
+        let memory = as_weights(&on_rings(&past));
         let (amplitude, envelope) = (amplitude(&past), Envelope::around(past.newest_db.view(), 0.0));
         let (config, known, faded) = (StepsConfig::default(), Array2::zeros(past.seen.dim()), Array2::zeros((0, 0)));
         let scene = Scene {
@@ -617,13 +537,5 @@ mod tests {
                 );
             }
         }
-    }
-
-    #[test]
-    fn quantiles_lie_between_the_ordered_members() {
-        let rain = ndarray::array![[[4.0f32, 1.0]], [[0.0, f32::NAN]], [[1.0, 2.0]]];
-        let made = quantiles(&rain, &[0.5, 0.75]);
-        assert_eq!((made[0][[0, 0]], made[1][[0, 0]]), (1.0, 2.5));
-        assert!(made[0][[0, 1]].is_nan());
     }
 }

@@ -1,10 +1,11 @@
 //! Scores of neighbourhoods for forecasts that doubt: the right probability nearby counts.
 
 use ndarray::ArrayView2;
+use nowblend_field::window_sums;
 
 use super::{
     Forecast, FractionsSkillScore, Label, Metric, Observed, Terms,
-    neighbourhood::{fractions_skill, window_cells, window_sums},
+    neighbourhood::{fractions_skill, fractions_terms, window_cells},
 };
 
 /// Fractions skill score of probabilities: as [`FractionsSkillScore`], with p_f the mean in the window of the probability of rain at or above
@@ -51,17 +52,7 @@ impl Metric for FractionsOfProbability {
             return Terms::default();
         };
         let sums = window_sums(probability, window, f64::from);
-        let (Some(f), Some(o)) = (sums.as_slice(), events.as_slice()) else {
-            return Terms::default();
-        };
-        let (mut difference, mut sum) = (0.0, 0.0);
-        for cell in observed.cells() {
-            let (f, o) = (f[*cell as usize], f64::from(o[*cell as usize]));
-            difference += (f - o) * (f - o);
-            sum += f * f + o * o;
-        }
-        let area = (window * window) as f64;
-        Terms::new([difference / (area * area), sum / (area * area)])
+        fractions_terms(&sums, &events, window, observed)
     }
 
     fn score(&self, terms: &Terms) -> f64 {

@@ -1,8 +1,7 @@
 //! Scores of neighbourhoods: rain in about the right place counts.
 
-use std::ops::{Add, Sub};
-
-use ndarray::{Array2, ArrayView2, Zip};
+use ndarray::Array2;
+use nowblend_field::window_sums;
 
 use super::{Forecast, Label, Metric, Observed, Terms};
 
@@ -43,22 +42,33 @@ impl Metric for FractionsSkillScore {
         let threshold = self.threshold_mm_h as f32;
         let forecast = event_counts(rain, threshold, window);
         let observed_counts = observed.counts(threshold, window);
-        let (f, o) = (forecast.as_slice(), observed_counts.as_slice());
-        let (Some(f), Some(o)) = (f, o) else { return Terms::default() };
-        // Counts are whole, so their sums are exact; the window's size is taken out at the end.
-        let (mut difference, mut sum) = (0.0, 0.0);
-        for cell in observed.cells() {
-            let (f, o) = (f64::from(f[*cell as usize]), f64::from(o[*cell as usize]));
-            difference += (f - o) * (f - o);
-            sum += f * f + o * o;
-        }
-        let area = (window * window) as f64;
-        Terms::new([difference / (area * area), sum / (area * area)])
+        fractions_terms(&forecast, &observed_counts, window, observed)
     }
 
     fn score(&self, terms: &Terms) -> f64 {
         fractions_skill(terms)
     }
+}
+
+/// Σ(p_f − p_o)², Σp_f² + Σp_o² of sums in windows of odd width.
+pub(super) fn fractions_terms<T: Copy + Into<f64>>(
+    forecast: &Array2<T>,
+    events: &Array2<u32>,
+    window: usize,
+    observed: &Observed,
+) -> Terms {
+    let (Some(f), Some(o)) = (forecast.as_slice(), events.as_slice()) else {
+        return Terms::default();
+    };
+    // Counts are whole, so their sums are exact; the window's size is taken out at the end.
+    let (mut difference, mut sum) = (0.0, 0.0);
+    for cell in observed.cells() {
+        let (f, o) = (f[*cell as usize].into(), f64::from(o[*cell as usize]));
+        difference += (f - o) * (f - o);
+        sum += f * f + o * o;
+    }
+    let area = (window * window) as f64;
+    Terms::new([difference / (area * area), sum / (area * area)])
 }
 
 /// 1 − Σ(p_f − p_o)² / (Σp_f² + Σp_o²).
@@ -77,47 +87,6 @@ pub fn window_cells(window_km: f64, cell_km: f64) -> usize {
 /// Number of cells at or above a threshold in the window of odd width around each cell.
 pub(super) fn event_counts(rain: &Array2<f32>, threshold: f32, window: usize) -> Array2<u32> {
     window_sums(rain.view(), window, |r| u32::from(r >= threshold))
-}
-
-/// Sum of the values of cells in the window of odd width around each cell, by running sums: the cost does not depend on the width.
-pub(super) fn window_sums<T>(field: ArrayView2<'_, f32>, window: usize, value: impl Fn(f32) -> T) -> Array2<T>
-where
-    T: Copy + Default + Add<Output = T> + Sub<Output = T>,
-{
-    let half = window / 2;
-    let (ny, nx) = field.dim();
-    let mut along_rows = Array2::from_elem((ny, nx), T::default());
-    let mut before = vec![T::default(); nx + 1];
-    for (cells, mut counts) in field.outer_iter().zip(along_rows.outer_iter_mut()) {
-        for (column, cell) in cells.iter().enumerate() {
-            before[column + 1] = before[column] + value(*cell);
-        }
-        for (column, count) in counts.iter_mut().enumerate() {
-            *count = before[(column + half + 1).min(nx)] - before[column.saturating_sub(half)];
-        }
-    }
-    let mut counts = Array2::from_elem((ny, nx), T::default());
-    let mut running = Array2::from_elem((1, nx), T::default());
-    let mut running = running.row_mut(0);
-    for row in 0..half.min(ny) {
-        Zip::from(&mut running)
-            .and(along_rows.row(row))
-            .for_each(|sum, more| *sum = *sum + *more);
-    }
-    for row in 0..ny {
-        if row + half < ny {
-            Zip::from(&mut running)
-                .and(along_rows.row(row + half))
-                .for_each(|sum, more| *sum = *sum + *more);
-        }
-        if let Some(left) = row.checked_sub(half + 1) {
-            Zip::from(&mut running)
-                .and(along_rows.row(left))
-                .for_each(|sum, less| *sum = *sum - *less);
-        }
-        counts.row_mut(row).assign(&running);
-    }
-    counts
 }
 
 #[cfg(test)]

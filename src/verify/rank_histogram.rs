@@ -1,5 +1,7 @@
 //! Where among its members does the rain fall?
 
+use nowblend_field::random::{mixed, step};
+
 use super::{
     Forecast, Label, Metric, Observed, Terms,
     members::{Cell, sum_over_cells},
@@ -110,18 +112,9 @@ fn rank(cell: &Cell<'_>) -> Option<usize> {
         return None;
     }
     // The upper half of hash × choices is even over the choices.
-    let hash = hash(u64::from(cell.place) | u64::from(highest.to_bits()) << 32);
+    let hash = mixed(step(u64::from(cell.place) | u64::from(highest.to_bits()) << 32));
     let drawn = (u128::from(hash) * (equal as u128 + 1)) >> 64;
     Some(below + drawn as usize)
-}
-
-/// Numbers without pattern from a counter (SplitMix64: Steele, G. L., D. Lea and C. H. Flood, 2014: Fast splittable pseudorandom number
-/// generators. OOPSLA, 453-472, doi:10.1145/2660193.2660195).
-fn hash(counter: u64) -> u64 {
-    let mut z = counter.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -11,10 +11,12 @@ use ndarray::Array2;
 use nowblend::{
     hindcast::{self, EventConfig, Forecasters, HindcastConfig, RECORDS, Records, Starts},
     ingest::{Archive, IngestConfig},
-    store::{self, Header, Product, Provenance, Writer},
+    store::{self, Header, Product, Writer},
     verify::{self, MetricsConfig, Scorecard},
 };
 use nowblend_field::{Analysis, Grid, LeadTime, ReferenceTime, Seed, storms::Scene};
+
+use crate::support;
 
 const STEP: LeadTime = LeadTime::from_minutes(5);
 const FRAMES: usize = 24;
@@ -41,15 +43,7 @@ fn write_archive(path: &Path, seed: u64, frame: impl Fn(usize, Array2<f32>) -> A
         thresholds_mm_h: Vec::new(),
         thresholds_mm: Vec::new(),
         lon_lat: false,
-        provenance: Provenance {
-            config_toml: String::new(),
-            seed: Seed(seed),
-            version: "0".to_owned(),
-            commit: None,
-            inputs: Vec::new(),
-            references: Vec::new(),
-            notices: Vec::new(),
-        },
+        provenance: support::no_provenance(Seed(seed)),
     };
     let mut writer = Writer::create(path, header).unwrap();
     for (k, lead_time) in LeadTime::every(STEP, FRAMES).into_iter().enumerate() {
@@ -300,15 +294,7 @@ fn a_stored_forecast_scores_as_it_did_when_it_was_made() {
         thresholds_mm_h: vec![1.0],
         thresholds_mm: Vec::new(),
         lon_lat: false,
-        provenance: Provenance {
-            config_toml: String::new(),
-            seed: Seed(0),
-            version: "0".to_owned(),
-            commit: None,
-            inputs: Vec::new(),
-            references: Vec::new(),
-            notices: Vec::new(),
-        },
+        provenance: support::no_provenance(Seed(0)),
     };
     let mut writer = Writer::create(&path, header).unwrap();
     let truth = archive.frame(first_frame() + TimeDelta::minutes(40)).unwrap().unwrap();
@@ -365,15 +351,7 @@ fn the_members_of_a_stored_ensemble_are_judged_as_members_and_a_forecast_without
         thresholds_mm_h: Vec::new(),
         thresholds_mm: Vec::new(),
         lon_lat: false,
-        provenance: Provenance {
-            config_toml: String::new(),
-            seed: Seed(0),
-            version: "0".to_owned(),
-            commit: None,
-            inputs: Vec::new(),
-            references: Vec::new(),
-            notices: Vec::new(),
-        },
+        provenance: support::no_provenance(Seed(0)),
     };
     // One member is right, the other has twice the rain: the mean is half of the rain off.
     let truth = archive.frame(first_frame() + TimeDelta::minutes(40)).unwrap().unwrap();

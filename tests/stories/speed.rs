@@ -23,7 +23,7 @@ fn used() -> (f64, f64) {
 }
 
 #[test]
-#[ignore = "takes a minute and judges nothing: it prints CPU seconds"]
+#[ignore = "takes a minute and wants a quiet machine: it prints CPU seconds, and judges memory alone"]
 fn speed_of_rain_in_motion_on_one_thread() {
     let Some(data) = support::data("speed") else { return };
     let threads: usize = std::env::var("NOWBLEND_SPEED_THREADS").map_or(1, |t| t.parse().unwrap());
@@ -69,5 +69,6 @@ fn speed_of_rain_in_motion_on_one_thread() {
                 );
             }
         });
+        assert!(used().1 < 400.0, "twenty members of {grid} cells need {} MB", used().1);
     }
 }

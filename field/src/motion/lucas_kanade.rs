@@ -10,13 +10,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Bounds, Motion, MotionEstimator,
+    Motion, MotionEstimator,
     corners::{CornerLimits, corners},
     dense::{Vector, decluster, spread, without_outliers},
     displacement_max, in_metres_per_second,
-    pyramid::{Image, Pyramid},
+    pyramid::Pyramid,
 };
-use crate::{Error, Sequence};
+use crate::{Bounds, Error, Sequence};
 
 /// Pyramidal Lucas-Kanade on rain in decibels; lengths are in cells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,11 +101,9 @@ impl LucasKanade {
 
 impl MotionEstimator for LucasKanade {
     fn follow(&self, observed: &Sequence) -> Result<Option<Motion>, Error> {
-        let (grid, frames) = (observed.grid(), observed.frames());
+        let grid = observed.grid();
         let Some(step) = observed.step() else { return Ok(None) };
-        let pyramids: Vec<Pyramid> = (frames.saturating_sub(self.frames.max(2))..frames)
-            .map(|k| Pyramid::new(Image::of_rain(observed.frame(k), self.rain_min_mm_h), self.levels))
-            .collect();
+        let pyramids = Pyramid::of_newest(observed, self.frames, self.rain_min_mm_h, self.levels);
         let limits = CornerLimits {
             count: self.corners_max,
             quality: self.corner_quality as f32,

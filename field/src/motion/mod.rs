@@ -1,6 +1,5 @@
 //! How rain moves: a velocity for every cell, from what the radar saw.
 
-mod bounds;
 mod config;
 #[cfg(test)]
 mod contract;
@@ -26,8 +25,6 @@ pub use lucas_kanade::LucasKanade;
 pub use optical_flow::OpticalFlow;
 pub use variational::Variational;
 pub use wind::WindWhereDry;
-
-use bounds::Bounds;
 
 /// Velocity of rain `[y, x]`, m s⁻¹; defined everywhere, missing cells included.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Bounds, Motion, MotionEstimator,
+    Motion, MotionEstimator,
     corners::near_unseen,
     dense::{Vector, decluster, spread, without_outliers},
     displacement_max, in_metres_per_second,
@@ -22,7 +22,7 @@ use super::{
     pyramid::{Image, Pyramid, line},
     refine::finer,
 };
-use crate::{Error, Sequence};
+use crate::{Bounds, Error, Sequence};
 
 /// Columns that are summed together downwards.
 const STRIP: usize = 64;
@@ -142,11 +142,9 @@ impl OpticalFlow {
 
 impl MotionEstimator for OpticalFlow {
     fn follow(&self, observed: &Sequence) -> Result<Option<Motion>, Error> {
-        let (grid, frames) = (observed.grid(), observed.frames());
+        let grid = observed.grid();
         let Some(step) = observed.step() else { return Ok(None) };
-        let pyramids: Vec<Pyramid> = (frames.saturating_sub(self.frames.max(2))..frames)
-            .map(|k| Pyramid::new(Image::of_rain(observed.frame(k), self.rain_min_mm_h), self.levels))
-            .collect();
+        let pyramids = Pyramid::of_newest(observed, self.frames, self.rain_min_mm_h, self.levels);
         let finest = self.finest.min(pyramids[0].levels() - 1);
         let flow = self.flow(&pyramids, finest);
         let mut vectors = flow.vectors(self.quality as f32, finest);

@@ -4,6 +4,7 @@ use ndarray::{Array2, ArrayView2, Zip};
 use rayon::prelude::*;
 
 use super::dense::Vector;
+use crate::Sequence;
 
 /// Decibels that stand for no rain, as pysteps sets them.
 pub(super) const DRY_DB: f32 = -15.0;
@@ -92,6 +93,14 @@ pub(super) struct Pyramid {
 }
 
 impl Pyramid {
+    /// One for each of the newest `count` frames, at least two of them, oldest first.
+    pub fn of_newest(observed: &Sequence, count: usize, rain_min_mm_h: f64, halvings: usize) -> Vec<Self> {
+        let frames = observed.frames();
+        (frames.saturating_sub(count.max(2))..frames)
+            .map(|k| Self::new(Image::of_rain(observed.frame(k), rain_min_mm_h), halvings))
+            .collect()
+    }
+
     /// Halves `image` up to `halvings` times, as long as 16 cells remain.
     pub fn new(image: Image, halvings: usize) -> Self {
         let mut levels = vec![image];

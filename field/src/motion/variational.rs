@@ -19,12 +19,12 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Bounds, Motion, MotionEstimator, displacement_max, in_metres_per_second,
+    Motion, MotionEstimator, displacement_max, in_metres_per_second,
     pyramid::{Image, Pyramid, line},
     refine::{finer, refine},
     smooth::{Pull, smoothest},
 };
-use crate::{Error, Sequence};
+use crate::{Bounds, Error, Sequence};
 
 /// One smooth field for all; lengths are in cells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,11 +93,9 @@ impl Variational {
 
 impl MotionEstimator for Variational {
     fn follow(&self, observed: &Sequence) -> Result<Option<Motion>, Error> {
-        let (grid, frames) = (observed.grid(), observed.frames());
+        let grid = observed.grid();
         let Some(step) = observed.step() else { return Ok(None) };
-        let pyramids: Vec<Pyramid> = (frames.saturating_sub(self.frames.max(2))..frames)
-            .map(|k| Pyramid::new(Image::of_rain(observed.frame(k), self.rain_min_mm_h), self.levels))
-            .collect();
+        let pyramids = Pyramid::of_newest(observed, self.frames, self.rain_min_mm_h, self.levels);
         let coarsest = pyramids[0].levels() - 1;
         let finest = self.finest.min(coarsest);
         let spacing = self.node_spacing.max(1);

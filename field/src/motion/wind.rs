@@ -7,8 +7,8 @@
 use ndarray::{Array2, Zip};
 use serde::{Deserialize, Serialize};
 
-use super::{Bounds, Motion};
-use crate::{Error, Sequence, State};
+use super::Motion;
+use crate::{Bounds, Error, Sequence, State};
 
 /// Rain at or above this is echo, mm h⁻¹.
 const ECHO_MM_H: f32 = 0.1;

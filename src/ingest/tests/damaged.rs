@@ -4,7 +4,7 @@ use std::fs;
 
 use ndarray::{Array2, Array3};
 use netcdf_writer::NcWriteFormat;
-use nowblend_field::Seed;
+use nowblend_field::{Seed, random};
 
 use super::{
     made::{Frames, LatLon, Made, SMALL, lambert, message, packings, product, radar, some_rain, state, statistic},
@@ -53,11 +53,8 @@ struct Numbers(u64);
 
 impl Numbers {
     fn below(&mut self, count: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % count.max(1) as u64) as usize
+        self.0 = self.0.wrapping_add(random::step(0));
+        (random::mixed(self.0) % count.max(1) as u64) as usize
     }
 }
 
