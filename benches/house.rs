@@ -95,7 +95,11 @@ fn first_slice(criterion: &mut Criterion, name: &str, forecaster: &dyn Forecaste
 }
 
 fn forecasters(criterion: &mut Criterion) {
-    first_slice(criterion, "extrapolation", &Extrapolation::new(ExtrapolationConfig::default()));
+    first_slice(
+        criterion,
+        "extrapolation",
+        &Extrapolation::new(ExtrapolationConfig::default()).unwrap(),
+    );
     first_slice(
         criterion,
         "sprog",

@@ -22,7 +22,19 @@ pub struct Progress {
 
 struct Lines {
     done: u64,
+    /// Items that were done before, and when those after them began.
+    before: (u64, Instant),
     told: Instant,
+}
+
+impl Lines {
+    fn new(now: Instant) -> Self {
+        Self {
+            done: 0,
+            before: (0, now),
+            told: now,
+        }
+    }
 }
 
 impl Progress {
@@ -40,7 +52,7 @@ impl Progress {
             bar,
             total,
             started: now,
-            lines: Mutex::new(Lines { done: 0, told: now }),
+            lines: Mutex::new(Lines::new(now)),
         }
     }
 
@@ -52,7 +64,7 @@ impl Progress {
             bar: Some(ProgressBar::hidden()),
             total: 0,
             started: now,
-            lines: Mutex::new(Lines { done: 0, told: now }),
+            lines: Mutex::new(Lines::new(now)),
         }
     }
 
@@ -66,8 +78,8 @@ impl Progress {
         lines.done += items;
         if lines.told.elapsed() >= LINE_EVERY && lines.done < self.total {
             lines.told = Instant::now();
-            let seconds = self.started.elapsed().as_secs_f64();
-            let rate = lines.done as f64 / seconds;
+            let seconds = lines.before.1.elapsed().as_secs_f64();
+            let rate = (lines.done - lines.before.0) as f64 / seconds;
             let left = (self.total - lines.done) as f64 / rate;
             tracing::info!(
                 "{}: {}/{} ({rate:.2}/s, about {left:.0} s left)",
@@ -76,6 +88,18 @@ impl Progress {
                 self.total
             );
         }
+    }
+
+    /// Begins after `items` that were done before, by a run that was stopped say: what follows tells how fast the rest goes.
+    pub fn begin_after(&self, items: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(items);
+            bar.reset_eta();
+            return;
+        }
+        let mut lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        lines.done = items;
+        lines.before = (items, Instant::now());
     }
 
     /// Says what is being done; seen on the bar only.

@@ -69,6 +69,7 @@ pub fn run(config: &TrainRunConfig, seed: Seed, fresh: bool) -> Result<PathBuf, 
     let progress = Progress::new("training", config.recipe.steps as u64);
     let tell = |told: Told| match told {
         Told::Remark(words) => tracing::info!("{words}"),
+        Told::Begin { after } => progress.begin_after(after as u64),
         Told::Step { loss, .. } => {
             progress.message(&format!("loss {loss:.3}"));
             progress.inc(1);

@@ -246,8 +246,8 @@ impl Displacement {
 pub enum Beyond {
     /// Nothing that is known.
     Missing,
-    /// The field, mirrored at its edge.
-    Mirrored,
+    /// The field, mirrored at its edge, up to so many cells from it.
+    Mirrored(f32),
     /// What lies on the edge, up to so many cells from it.
     Edge(f32),
 }
@@ -259,10 +259,10 @@ impl Beyond {
         match self {
             _ if outside <= 0.0 => place,
             Self::Missing => place,
-            Self::Mirrored if place < -0.5 => (-1.0 - place).min(cells - 1.0),
-            Self::Mirrored if place > cells - 0.5 => (2.0 * cells - 1.0 - place).max(0.0),
-            Self::Mirrored => place,
-            Self::Edge(reach) if outside > reach => f32::NAN,
+            Self::Mirrored(reach) | Self::Edge(reach) if outside > reach => f32::NAN,
+            Self::Mirrored(_) if place < -0.5 => (-1.0 - place).min(cells - 1.0),
+            Self::Mirrored(_) if place > cells - 0.5 => (2.0 * cells - 1.0 - place).max(0.0),
+            Self::Mirrored(_) => place,
             Self::Edge(_) => place.clamp(0.0, cells - 1.0),
         }
     }
@@ -470,7 +470,7 @@ mod tests {
         };
         assert_eq!(read(Beyond::Edge(2.0)), array![[1.0, 1.0, 1.0], [4.0, 4.0, 4.0]]);
         // Two cells and one cell beyond the edge.
-        assert_eq!(read(Beyond::Mirrored), array![[2.0, 1.0, 1.0], [5.0, 4.0, 4.0]]);
+        assert_eq!(read(Beyond::Mirrored(9.0)), array![[2.0, 1.0, 1.0], [5.0, 4.0, 4.0]]);
         assert!(read(Beyond::Edge(1.0))[[0, 0]].is_nan() && read(Beyond::Edge(1.0))[[0, 1]] == 1.0);
         assert!(shift.sample(field.view(), Interpolation::Linear)[[0, 1]].is_nan());
     }

@@ -4,7 +4,7 @@ use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 use nowblend_field::{
     LeadTime, Motion, Sequence,
     advection::{Interpolation, SemiLagrangian},
-    motion::{LucasKanade, MotionEstimator},
+    motion::{Estimator, MotionEstimator},
 };
 use rand::Rng;
 use rayon::prelude::*;
@@ -98,9 +98,9 @@ impl Prepared {
                             let rows = y * factor..((y + h) * factor).min(fy);
                             let columns = x * factor..((x + w) * factor).min(fx);
                             let fine = cut(observed, &past, rows, columns)?;
-                            coarse_motion(&LucasKanade::default().estimate(&fine)?, factor)
+                            coarse_motion(&Estimator::default().estimate(&fine)?, factor)
                         } else {
-                            LucasKanade::default().estimate(&part)?
+                            Estimator::default().estimate(&part)?
                         };
                         Ok(Window {
                             start,

@@ -15,7 +15,7 @@ use crate::{
     Error,
     nowcast_net::{Encoded, FRAMES, RainNet, THRESHOLDS_MM_H},
     probability::{area_matched, at_reference_places},
-    scene::{Scene, coarse, coarse_motion, factor},
+    scene::{Scene, coarse, coarse_motion, factor, read_frames},
     weights,
 };
 
@@ -64,7 +64,7 @@ impl Forecaster for NowcastNet {
     /// Brings the newest frames to about 2 km, computes the network's body once and its head for each lead time, and carries the
     /// probabilities along the motion.
     fn start<'a>(&'a self, analysis: &'a Analysis, lead_times: &'a [LeadTime], _: Seed) -> Result<Box<dyn Run + 'a>, FieldError> {
-        let observed = analysis.observed().newest(FRAMES);
+        let observed = read_frames(analysis.observed())?;
         let factor = factor(analysis.grid());
         let frames = coarse(&observed, factor)?;
         let motion = coarse_motion(analysis.motion()?, factor);

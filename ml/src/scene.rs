@@ -16,6 +16,27 @@ pub(crate) const RAIN_MAX_MM_H: f32 = 150.0;
 /// Step between frames that the network is told when there is only one frame, minutes.
 const STEP_OF_ONE_MIN: f32 = 5.0;
 
+/// The network was trained with frames about this far apart or farther, minutes.
+const STEP_MIN: f64 = 5.0;
+
+/// The frames of `observed` that the network reads: of frames that are closer together than in its training every second, third .. as far as
+/// there are enough of them.
+///
+/// # Errors
+///
+/// None for a sequence that is valid itself.
+pub(crate) fn read_frames(observed: &Sequence) -> Result<Sequence, Error> {
+    let wanted = observed.step().map_or(1, |step| (STEP_MIN / step.minutes()).round() as usize);
+    let there = (observed.frames() - 1) / (FRAMES - 1);
+    let stride = wanted.min(there).max(1);
+    if stride == 1 {
+        return Ok(observed.newest(FRAMES));
+    }
+    let kept: Vec<usize> = (0..FRAMES).rev().map(|age| observed.frames() - 1 - stride * age).collect();
+    let times = kept.iter().map(|k| observed.times()[*k]).collect();
+    Sequence::new(observed.grid().clone(), times, observed.rain().select(Axis(0), &kept))
+}
+
 /// Four frames, newest first, moved to the reference time, and how they were moved.
 #[derive(Debug, Clone)]
 pub(crate) struct Scene {
@@ -189,6 +210,23 @@ mod tests {
         // (1 + 3 + 5)/3 = 3; one of four observed: missing; the last column alone: (7 + 9)/2 = 8.
         assert_eq!([out.last()[[0, 0]], out.last()[[0, 2]]], [3.0, 8.0]);
         assert!(out.last()[[0, 1]].is_nan());
+    }
+
+    #[test]
+    fn frames_two_minutes_apart_are_thinned_if_there_are_enough() {
+        let start = Utc.with_ymd_and_hms(2020, 7, 1, 12, 0, 0).unwrap();
+        let times = |count: u32| (0..count).map(|k| start + LeadTime::from_minutes(2 * k)).collect::<Vec<_>>();
+        let frames = |count: usize| {
+            let rain = Array3::from_shape_fn((count, 2, 2), |(k, ..)| k as f32);
+            Sequence::new(Grid::plane(2, 2, 2000.0), times(count as u32), rain).unwrap()
+        };
+        // 5 / 2 is 2.5: every third frame, ten of them; of nine frames every second.
+        for (count, step_min, oldest) in [(11, 6, 1.0), (9, 4, 2.0), (4, 2, 0.0)] {
+            let read = read_frames(&frames(count)).unwrap();
+            assert_eq!(read.frames(), FRAMES);
+            assert_eq!(read.step(), Some(LeadTime::from_minutes(step_min)), "{count} frames");
+            assert_eq!([read.frame(0)[[0, 0]], read.last()[[0, 0]]], [oldest, count as f32 - 1.0]);
+        }
     }
 
     #[test]

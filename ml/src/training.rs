@@ -77,6 +77,11 @@ impl Default for TrainConfig {
 pub enum Told {
     /// A remark.
     Remark(String),
+    /// The events are ready, and the steps begin.
+    Begin {
+        /// Steps that a run which was stopped had taken.
+        after: usize,
+    },
     /// A step was taken.
     Step {
         /// Its number, from 1.
@@ -140,6 +145,7 @@ pub fn train(
         remark(&format!("resuming after step {}", resumed.progress.step));
         run = resumed;
     }
+    tell(Told::Begin { after: run.progress.step });
     let mut saved = Instant::now();
     while run.progress.step < config.steps {
         run.step(config, &prepared, &device)?;
@@ -151,7 +157,8 @@ pub fn train(
         let last = step == config.steps;
         if (step.is_multiple_of(config.validate_every) || last) && !cases.is_empty() {
             let score = score(run.average.valid(), &cases)?;
-            let mean = score.values().sum::<f64>() / score.len().max(1) as f64;
+            // Geometric: a per cent counts the same at all lead times.
+            let mean = (score.values().map(|s| s.max(1e-6).ln()).sum::<f64>() / score.len().max(1) as f64).exp();
             let best = run.progress.best.is_none_or(|(_, before)| mean < before);
             if best {
                 run.progress.best = Some((step, mean));

@@ -112,7 +112,7 @@ impl ForecasterConfig {
     pub fn build(&self) -> Result<Box<dyn Forecaster>, Error> {
         Ok(match self {
             Self::Persistence(config) => Box::new(Persistence::new(*config)),
-            Self::Extrapolation(config) => Box::new(Extrapolation::new(*config)),
+            Self::Extrapolation(config) => Box::new(Extrapolation::new(*config)?),
             Self::Sprog(config) => Box::new(Sprog::new(*config)?),
             Self::Anvil(config) => Box::new(Anvil::new(*config)?),
             Self::LagrangianProbability(config) => Box::new(LagrangianProbability::new(config)?),

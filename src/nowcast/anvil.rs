@@ -13,7 +13,7 @@
 use ndarray::{Array2, ArrayView2, Axis, Zip};
 use nowblend_field::{
     Analysis, Error, Forecaster, LeadTime, Notice, NoticeKind, Run, Seed, Slice,
-    advection::{Interpolation, SemiLagrangian, Trajectories},
+    advection::{Beyond, Interpolation, SemiLagrangian, Trajectories},
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,8 @@ pub struct AnvilConfig {
     pub radius_cells: f64,
     /// Rain below this is none, mm h⁻¹, greater than 0: where there is none now there will be none.
     pub rain_min_mm_h: f64,
+    /// Distance from the edge of the map up to which rain that moves in is taken to be like that inside, km; 0 makes it missing.
+    pub beyond_km: f64,
     /// How the rain is moved.
     pub advection: SemiLagrangian,
 }
@@ -50,6 +52,7 @@ impl Default for AnvilConfig {
             scales: 6,
             radius_cells: 25.0,
             rain_min_mm_h: 0.1,
+            beyond_km: 30.0,
             advection: SemiLagrangian::default(),
         }
     }
@@ -69,6 +72,7 @@ impl Anvil {
     pub fn new(config: AnvilConfig) -> Result<Self, Error> {
         super::bounds_of_scales(("anvil.scales", config.scales), ("anvil.rain_min_mm_h", config.rain_min_mm_h))
             .number("anvil.radius_cells", config.radius_cells, 1.0..=1000.0, "1 to 1000")
+            .number("anvil.beyond_km", config.beyond_km, 0.0..=1e6, "0 to 1000000")
             .result()?;
         Ok(Self { config })
     }
@@ -106,6 +110,7 @@ impl Forecaster for Anvil {
             step_s: observed.step().map_or(f64::INFINITY, |s| f64::from(s.seconds())),
             trajectories: self.config.advection.trajectories(analysis.motion()?, analysis.grid()),
             interpolation: self.config.advection.interpolation,
+            beyond: super::beyond(self.config.beyond_km, analysis.grid()),
             lead_times: lead_times.iter(),
             notices,
         }))
@@ -234,6 +239,7 @@ struct AnvilRun<'a> {
     step_s: f64,
     trajectories: Trajectories,
     interpolation: Interpolation,
+    beyond: Beyond,
     lead_times: std::slice::Iter<'a, LeadTime>,
     notices: Vec<Notice>,
 }
@@ -293,7 +299,9 @@ impl Run for AnvilRun<'_> {
                     (now + back * (before - now)).max(0.0)
                 };
             });
-        let there = self.trajectories.advance_to(lead_time).sample(rain.view(), self.interpolation);
+        let mut there = Array2::zeros(rain.raw_dim());
+        let displacement = self.trajectories.advance_to(lead_time);
+        displacement.read(rain.view(), self.interpolation, self.beyond, there.view_mut());
         Ok(Some(Slice::of_rain(lead_time, there)))
     }
 

@@ -1,8 +1,8 @@
 //! Extrapolation: the rain moves with its motion and does not change.
 
+use ndarray::Array2;
 use nowblend_field::{
-    Analysis, Error, Forecaster, LeadTime, Notice, NoticeKind, Run, Seed, Slice, Slices,
-    advection::{Interpolation, SemiLagrangian},
+    Analysis, Bounds, Error, Forecaster, LeadTime, Notice, NoticeKind, Run, Seed, Slice, Slices, advection::SemiLagrangian,
 };
 use serde::{Deserialize, Serialize};
 
@@ -10,21 +10,28 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExtrapolationConfig {
+    /// Distance from the edge of the map up to which rain that moves in is taken to be like that inside, km; 0 makes it missing.
+    pub beyond_km: f64,
     /// The scheme.
     pub advection: SemiLagrangian,
 }
 
 /// Extrapolation along the motion, DR/Dt = 0. Where rain would come from outside the map nothing is known.
 pub struct Extrapolation {
-    advection: SemiLagrangian,
+    config: ExtrapolationConfig,
 }
 
 impl Extrapolation {
     /// Extrapolation as `config` says.
-    pub fn new(config: ExtrapolationConfig) -> Self {
-        Self {
-            advection: config.advection,
-        }
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Value`] for a key outside its bounds.
+    pub fn new(config: ExtrapolationConfig) -> Result<Self, Error> {
+        Bounds::default()
+            .number("extrapolation.beyond_km", config.beyond_km, 0.0..=1e6, "0 to 1000000")
+            .result()?;
+        Ok(Self { config })
     }
 }
 
@@ -43,13 +50,14 @@ impl Forecaster for Extrapolation {
                 "one frame shows no motion: the rain is kept still",
             ));
         }
-        let mut trajectories = self.advection.trajectories(analysis.motion()?, analysis.grid());
-        let interpolation: Interpolation = self.advection.interpolation;
+        let mut trajectories = self.config.advection.trajectories(analysis.motion()?, analysis.grid());
+        let interpolation = self.config.advection.interpolation;
+        let beyond = super::beyond(self.config.beyond_km, analysis.grid());
         let slices = lead_times.iter().map(move |lead_time| {
-            Ok(Slice::of_rain(
-                *lead_time,
-                trajectories.advance_to(*lead_time).sample(observed.last(), interpolation),
-            ))
+            let mut rain = Array2::zeros(analysis.grid().shape());
+            let displacement = trajectories.advance_to(*lead_time);
+            displacement.read(observed.last(), interpolation, beyond, rain.view_mut());
+            Ok(Slice::of_rain(*lead_time, rain))
         });
         Ok(Box::new(Slices::new(slices, notices)))
     }

@@ -27,7 +27,7 @@ pub use persistence::{Persistence, PersistenceConfig};
 pub use sprog::{Sprog, SprogConfig};
 pub use steps::{Steps, StepsConfig};
 
-use nowblend_field::{Analysis, Bounds, Error, Notice, NoticeKind};
+use nowblend_field::{Analysis, Bounds, Error, Grid, Notice, NoticeKind, advection::Beyond};
 
 /// What a forecaster that reads only the newest frame must say about it.
 fn notices(analysis: &Analysis, name: &str) -> Vec<Notice> {
@@ -62,6 +62,14 @@ fn bounds_of_scales((what, scales): (&'static str, usize), (rain, rain_min_mm_h)
     Bounds::default()
         .count(what, scales, 1..=16, "1 to 16")
         .holds(wet, rain, rain_min_mm_h, "greater than 0, at most 10")
+}
+
+/// What is taken to be outside of the map, up to `km` from its edge.
+fn beyond(km: f64, grid: &Grid) -> Beyond {
+    match (1000.0 * km / grid.cell_size_m()) as f32 {
+        0.0 => Beyond::Missing,
+        cells => Beyond::Mirrored(cells),
+    }
 }
 
 fn check_thresholds(what: &'static str, thresholds_mm_h: &[f64]) -> Result<(), Error> {

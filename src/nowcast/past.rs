@@ -123,7 +123,7 @@ impl Past {
                 displacement.sample_into(field.view(), interpolation, out.view_mut());
             }
             Some(known) => {
-                displacement.read(field.view(), interpolation, Beyond::Mirrored, out.view_mut());
+                displacement.read(field.view(), interpolation, Beyond::Mirrored(f32::INFINITY), out.view_mut());
                 out.zip_mut_with(known, |value, known| *value += known);
             }
         }

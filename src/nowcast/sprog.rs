@@ -18,6 +18,8 @@ pub struct SprogConfig {
     pub scales: usize,
     /// Rain below this is none, mm h⁻¹, greater than 0.
     pub rain_min_mm_h: f64,
+    /// Distance from what was observed up to which rain that moves in is taken to be like that inside, km; 0 makes it missing.
+    pub beyond_km: f64,
     /// How the rain is moved.
     pub advection: SemiLagrangian,
 }
@@ -27,6 +29,7 @@ impl Default for SprogConfig {
         Self {
             scales: 6,
             rain_min_mm_h: 0.1,
+            beyond_km: 30.0,
             advection: SemiLagrangian::default(),
         }
     }
@@ -44,7 +47,9 @@ impl Sprog {
     ///
     /// [`Error::Value`] for a key outside its bounds.
     pub fn new(config: SprogConfig) -> Result<Self, Error> {
-        super::bounds_of_scales(("sprog.scales", config.scales), ("sprog.rain_min_mm_h", config.rain_min_mm_h)).result()?;
+        super::bounds_of_scales(("sprog.scales", config.scales), ("sprog.rain_min_mm_h", config.rain_min_mm_h))
+            .number("sprog.beyond_km", config.beyond_km, 0.0..=1e6, "0 to 1000000")
+            .result()?;
         Ok(Self { config })
     }
 }
@@ -57,7 +62,10 @@ impl Forecaster for Sprog {
     fn start<'a>(&'a self, analysis: &'a Analysis, lead_times: &'a [LeadTime], _: Seed) -> Result<Box<dyn Run + 'a>, Error> {
         let mut notices = super::notices_of_motion(analysis, self.name(), self.config.rain_min_mm_h);
         let past = Past::of(analysis, self.config.scales, self.config.rain_min_mm_h, self.name(), &mut notices)?;
+        let reach = (1000.0 * self.config.beyond_km / analysis.grid().cell_size_m()) as f32;
         Ok(Box::new(SprogRun {
+            near: past.near(reach),
+            reach,
             remembered: Remembered::new(past.memory.clone()),
             trajectories: self.config.advection.trajectories(analysis.motion()?, analysis.grid()),
             interpolation: self.config.advection.interpolation,
@@ -79,6 +87,9 @@ struct SprogRun<'a> {
     remembered: Remembered,
     trajectories: Trajectories,
     interpolation: Interpolation,
+    /// Cells that are no farther than `reach` cells from those that were observed are 0, the others NaN.
+    near: Array2<f32>,
+    reach: f32,
     lead_times: std::slice::Iter<'a, LeadTime>,
     notices: Vec<Notice>,
 }
@@ -93,7 +104,9 @@ impl Run for SprogRun<'_> {
         self.past.plane.back(&mut waves, rain.view_mut());
         let mut there = Array2::zeros(self.past.seen.dim());
         let displacement = self.trajectories.advance_to(lead_time);
-        self.past.rain_into(rain, displacement, self.interpolation, None, there.view_mut());
+        let known = self.past.known(displacement, &self.near, self.reach);
+        self.past
+            .rain_into(rain, displacement, self.interpolation, Some(&known), there.view_mut());
         Ok(Some(Slice::of_rain(lead_time, there)))
     }
 

@@ -1,13 +1,15 @@
-//! A forecaster on duty waits for motion, extrapolation, S-PROG, ANVIL and STEPS: how long, in CPU seconds on one thread, on a real event.
+//! A forecaster on duty waits for motion, extrapolation, S-PROG, ANVIL and STEPS: how long, in CPU seconds on one thread, on a real event; and how
+//! that grows with the map and the ensemble.
 //!
 //! `cargo test --workspace --test nowblend -- --ignored --nocapture speed` prints the table; `shared/peers/time_pysteps.py` and
 //! `tests/reference/nowcast` time pysteps on the same frames.
 
+use chrono::{TimeZone, Utc};
 use nowblend::{
     ingest::{Archive, Crop, IngestConfig},
     nowcast::{Anvil, AnvilConfig, Extrapolation, ExtrapolationConfig, Sprog, SprogConfig, Steps, StepsConfig},
 };
-use nowblend_field::{Analysis, Forecaster, LeadTime, Seed};
+use nowblend_field::{Analysis, Forecaster, Grid, LeadTime, Seed, storms::Scene};
 
 use crate::support;
 
@@ -49,7 +51,7 @@ fn speed_of_rain_in_motion_on_one_thread() {
                 wall.elapsed().as_secs_f64()
             );
             let forecasters: [Box<dyn Forecaster>; 4] = [
-                Box::new(Extrapolation::new(ExtrapolationConfig::default())),
+                Box::new(Extrapolation::new(ExtrapolationConfig::default()).unwrap()),
                 Box::new(Sprog::new(SprogConfig::default()).unwrap()),
                 Box::new(Anvil::new(AnvilConfig::default()).unwrap()),
                 Box::new(Steps::new(&StepsConfig::default()).unwrap()),
@@ -70,5 +72,46 @@ fn speed_of_rain_in_motion_on_one_thread() {
             }
         });
         assert!(used().1 < 400.0, "twenty members of {grid} cells need {} MB", used().1);
+    }
+}
+
+#[test]
+#[ignore = "takes minutes and wants a quiet machine"]
+fn speed_of_steps_grows_with_members_and_with_n_log_n_of_cells() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let start = Utc.with_ymd_and_hms(2020, 7, 1, 12, 0, 0).unwrap();
+    let leads = LeadTime::every(LeadTime::from_minutes(5), 12);
+    let cost = |side: usize, members: usize| {
+        let grid = Grid::plane(side, side, 1000.0);
+        let observed = Scene::random(&grid, Seed(1)).sequence(start, LeadTime::from_minutes(5), 4);
+        let analysis = Analysis::new(observed);
+        analysis.motion().unwrap();
+        let config = StepsConfig {
+            members,
+            members_kept: 0,
+            thresholds_mm_h: vec![0.1, 1.0, 5.0, 10.0],
+            ..StepsConfig::default()
+        };
+        let steps = Steps::new(&config).unwrap();
+        let (before, _) = used();
+        pool.install(|| {
+            let mut run = steps.start(&analysis, &leads, Seed(1)).unwrap();
+            while run.next().unwrap().is_some() {}
+        });
+        let (after, peak) = used();
+        let cells = (side * side) as f64;
+        let each = (after - before) / (members as f64 * cells * cells.log2());
+        println!(
+            "{side} x {side}, {members} members, 12 lead times: {:.2} s CPU, {:.3} ns / (member n log2 n), peak so far {peak:.0} MB",
+            after - before,
+            1e9 * each
+        );
+        each
+    };
+    let by_cells = [256, 512, 1024, 2048].map(|side| cost(side, 20));
+    let by_members = [10, 20, 40, 80].map(|members| cost(512, members));
+    for costs in [by_cells, by_members] {
+        let (least, most) = costs.iter().fold((f64::MAX, 0.0f64), |(a, b), c| (a.min(*c), b.max(*c)));
+        assert!(most < 1.6 * least, "cost a member and cell differs too much: {costs:?}");
     }
 }

@@ -27,6 +27,7 @@ class Score:
     least: float = None                    # bar of the interval's lower bound
     better: bool = False                   # or whether ours must be no worse, whatever the interval
     within: tuple = None                   # or bounds of our own score
+    against: str = None                    # or, against this one alone, of the difference
     leads_min: tuple = None                # lead times, where not those asked for; () for all
 
 
@@ -63,7 +64,8 @@ MEMBERS = [
     Score("fair crps, 1 - ours/twin", "members_crps", lambda s: s[..., 3] / s[..., 1], less=relative, better=True, leads_min=()),
     Score("fair threshold crps, same", "threshold_crps_fair", lambda s: s[..., 1] / s[..., 0], less=relative, leads_min=()),
     Score("spread / error", "members_spread", lambda s: np.sqrt(s[..., 1] / s[..., 2]), within=(0.9, 1.1), leads_min=(30, 60)),
-    Score("member power < 8 km, dB", "member_power", lambda s: decibels(s[..., 0], s[..., 1]), within=(-1.5, 1.5)),
+    # The scores are relative to the radar at the valid time; persistence is the radar at the reference time.
+    Score("member power < 8 km, dB", "member_power", lambda s: decibels(s[..., 0], s[..., 1]), within=(-1.5, 1.5), against="persistence"),
 ]
 
 
@@ -117,13 +119,14 @@ def compare(score, blocks, ours, twins):
     return *both, score.less(*both), np.nanquantile(differences, TAILS), len(known)
 
 
-def verdict(score, ours, low, less):
+def verdict(score, twin, ours, low, less):
     if score.better:
         return "ok" if less >= 0 else "short"
     if score.least is not None:
         return "-" if math.isnan(low) else "ok" if low >= score.least else "short"
-    if score.within is not None:
-        return "-" if math.isnan(ours) else "ok" if score.within[0] <= ours <= score.within[1] else "short"
+    if score.within is not None and score.against in (None, twin):
+        judged = ours if score.against is None else less
+        return "-" if math.isnan(judged) else "ok" if score.within[0] <= judged <= score.within[1] else "short"
     return ""
 
 
@@ -151,7 +154,7 @@ def main():
                 if not blocks:
                     continue
                 one, other, less, (low, high), count = compare(score, blocks, ours, twins)
-                said = verdict(score, one, low, less)
+                said = verdict(score, pair[1], one, low, less)
                 short += said == "short"
                 bar = ">= 0" if score.better else f">= {score.least}" if score.least is not None else "{} to {}".format(*score.within) if score.within else ""
                 print(f"{score.name:26} {lead_min:4} {one:8.4f} {other:8.4f} {less:+8.4f}  [{low:+.4f}, {high:+.4f}] {bar:>12} {len(blocks):6} {count:6} {said}")
