@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Analysis, Error, Forecast, LeadTime, Slice, State};
+use crate::{Analysis, Error, Forecast, LeadTime, Slice};
 
 /// Makes rain forecasts.
 pub trait Forecaster: Send + Sync {
@@ -75,16 +75,6 @@ pub trait Run: Send {
     fn notices(&self) -> &[Notice] {
         &[]
     }
-}
-
-/// Steps a state of the air forward by a fixed time: a global core, or a network that stands in for one.
-pub trait Stepper: Send + Sync {
-    /// The state one step later.
-    ///
-    /// # Errors
-    ///
-    /// When the state does not fit the stepper or cannot be stepped.
-    fn step(&self, state: &State) -> Result<State, Error>;
 }
 
 /// A run made of an iterator over slices.

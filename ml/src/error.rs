@@ -17,6 +17,28 @@ pub enum Error {
         /// What is wrong, with key and shape.
         reason: String,
     },
+    /// A checkpoint, or what normalises its variables, is not what it should be.
+    #[error("checkpoint `{origin}`: `{key}`: found {found}, expected {expected}")]
+    Checkpoint {
+        /// The file.
+        origin: String,
+        /// The key in it.
+        key: String,
+        /// What is there.
+        found: String,
+        /// What should be there.
+        expected: String,
+    },
+    /// A state of the air does not hold what the network is told.
+    #[error("`{what}`: found {found}, expected {expected}")]
+    State {
+        /// Which variable, or what of the state.
+        what: String,
+        /// What there is.
+        found: String,
+        /// What is needed.
+        expected: String,
+    },
     /// A file of the training run cannot be read or written.
     #[error("training file `{path}`: {reason}")]
     File {
@@ -49,4 +71,25 @@ pub enum Error {
         /// The loss.
         loss: f32,
     },
+}
+
+impl Error {
+    /// A checkpoint is not what it should be.
+    pub(crate) fn checkpoint(origin: &str, key: &str, found: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self::Checkpoint {
+            origin: origin.to_owned(),
+            key: key.to_owned(),
+            found: found.into(),
+            expected: expected.into(),
+        }
+    }
+
+    /// A state does not hold what it should.
+    pub(crate) fn state(what: &str, found: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self::State {
+            what: what.to_owned(),
+            found: found.into(),
+            expected: expected.into(),
+        }
+    }
 }

@@ -1,9 +1,10 @@
-//! The learned rain nowcaster: a network that weighs analytic forecasts, its training, and its shipped weights.
+//! What is learned: the rain nowcaster with its training and shipped weights, and the global model that runs published weights.
 //!
 //! Every tensor of the project lives here and none leaves it.
 
 mod dataset;
 mod error;
+pub mod graph;
 mod loss;
 mod nowcast_net;
 mod nowcaster;
