@@ -14,7 +14,7 @@ use nowblend::{
     config::{self, Config, DEFAULT_TOML},
     convert, demo,
     forecast::{self, Lead, Output},
-    hindcast,
+    global, hindcast,
     ingest::{self, Archive, IngestConfig},
     point::{self, Place},
     store,
@@ -127,10 +127,64 @@ enum Command {
         #[arg(long)]
         fresh: bool,
     },
+    /// Forecasts the air around the globe with the learned model, from a published checkpoint and two analyses.
+    Global {
+        #[command(subcommand)]
+        command: Global,
+    },
     /// Prints every key of the configuration with its unit, meaning and default, or a file of yours with all keys filled in.
     Config {
         /// A TOML file that says only what differs.
         file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Global {
+    /// Makes a forecast step by step, as one CF NetCDF file with the names of the public data, and prints a line of JSON for each step.
+    Forecast {
+        /// A checkpoint in the published layout (.npz); grid, mesh, levels and variables are those that it says.
+        #[arg(long, value_name = "FILE.npz")]
+        checkpoint: PathBuf,
+        /// Folder of mean_by_level.nc, stddev_by_level.nc and diffs_stddev_by_level.nc; that of the checkpoint if not given.
+        #[arg(long, value_name = "FOLDER")]
+        normalisation: Option<PathBuf>,
+        /// Analyses in GRIB2 or NetCDF on the grid of the checkpoint, a step apart: a file, a directory or a pattern.
+        #[arg(long, value_name = "SOURCE")]
+        initial: String,
+        /// When the newest analysis holds, UTC; the newest time at which most is there if not given.
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        reference_time: Option<ReferenceTime>,
+        /// Steps; 40 of six hours are ten days.
+        #[arg(long, default_value_t = 40)]
+        steps: usize,
+        /// File of the forecast.
+        #[arg(short, long, value_name = "FILE.nc", default_value = "global.nc")]
+        output: PathBuf,
+    },
+    /// Runs a configuration with random weights and prints a line of JSON: size of its graph, time of each step, peak memory.
+    Measure {
+        /// Spacing of the grid, degrees.
+        #[arg(long, default_value_t = 1.0)]
+        resolution: f64,
+        /// Pressure levels, 13 or 37.
+        #[arg(long, default_value_t = 13)]
+        levels: usize,
+        /// Finest level of the mesh.
+        #[arg(long, default_value_t = 5)]
+        mesh: usize,
+        /// Numbers that the network holds of a node or an edge.
+        #[arg(long, default_value_t = 512)]
+        latent: usize,
+        /// Steps of passing messages within the mesh.
+        #[arg(long, default_value_t = 16)]
+        layers: usize,
+        /// Steps of the forecast.
+        #[arg(long, default_value_t = 1)]
+        steps: usize,
+        /// Writes the forecast, too.
+        #[arg(short, long, value_name = "FILE.nc")]
+        output: Option<PathBuf>,
     },
 }
 
@@ -230,6 +284,7 @@ impl Cli {
                 let file: TrainFile = config::read(config)?;
                 print_line(&nowblend::train::run(&file.train, Seed(*seed), *fresh)?.display())
             }
+            Command::Global { command } => around_the_globe(command),
             Command::Config { file: Some(path) } => print_line(&config::read::<Config>(path)?.to_toml().trim_end()),
             Command::Config { file: None } => print_line(&DEFAULT_TOML.trim_end()),
         }
@@ -373,6 +428,71 @@ fn tell_places(path: &Path, at: &[String], list: Option<&Path>, wet_mm_h: f64, j
     match last {
         Some(e) if told == 0 => Err(e.into()),
         _ => Ok(()),
+    }
+}
+
+fn around_the_globe(command: &Global) -> Result<()> {
+    match command {
+        Global::Forecast {
+            checkpoint,
+            normalisation,
+            initial,
+            reference_time,
+            steps,
+            output,
+        } => {
+            let request = global::Request {
+                checkpoint: checkpoint.clone(),
+                normalisation: normalisation.clone(),
+                initial: initial.clone(),
+                reference_time: *reference_time,
+                steps: *steps,
+                output: output.clone(),
+            };
+            let made = global::forecast(&request, &mut |state| {
+                let means: serde_json::Map<String, serde_json::Value> =
+                    ["2m_temperature", "mean_sea_level_pressure", "total_precipitation_6hr"]
+                        .into_iter()
+                        .filter_map(|name| Some((name.to_owned(), serde_json::json!(global::global_mean(state, name)?))))
+                        .collect();
+                let line = serde_json::json!({ "valid_time": state.valid_time.to_rfc3339(), "global_mean": means });
+                if let Err(error) = print_line(&line) {
+                    debug!("a line could not be printed: {error}");
+                }
+            })?;
+            tell_notices(&made.notices);
+            info!("wrote {}", made.file.display());
+            Ok(())
+        }
+        Global::Measure {
+            resolution,
+            levels,
+            mesh,
+            latent,
+            layers,
+            steps,
+            output,
+        } => {
+            let trial = global::Trial {
+                resolution: *resolution,
+                levels: *levels,
+                mesh: *mesh,
+                latent: *latent,
+                layers: *layers,
+                steps: *steps,
+                output: output.clone(),
+            };
+            let measured = global::measure(&trial)?;
+            let [grid_points, mesh_nodes, grid_to_mesh, within_mesh, mesh_to_grid] = measured.size;
+            print_line(&serde_json::json!({
+                "grid_points": grid_points,
+                "mesh_nodes": mesh_nodes,
+                "edges": { "grid_to_mesh": grid_to_mesh, "within_mesh": within_mesh, "mesh_to_grid": mesh_to_grid },
+                "weights": measured.weights,
+                "graph_s": measured.graph.as_secs_f64(),
+                "step_s": measured.steps.iter().map(std::time::Duration::as_secs_f64).collect::<Vec<_>>(),
+            }))
+        }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod config;
 pub mod convert;
 pub mod demo;
 pub mod forecast;
+pub mod global;
 pub mod hindcast;
 pub mod ingest;
 pub mod nowcast;

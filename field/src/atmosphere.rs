@@ -31,7 +31,10 @@ impl Globe {
             if !first.is_finite() {
                 return refuse(what, *first, "a finite number");
             }
-            if let Some(pair) = values.windows(2).find(|pair| pair[0].partial_cmp(&pair[1]) != Some(std::cmp::Ordering::Less)) {
+            if let Some(pair) = values
+                .windows(2)
+                .find(|pair| pair[0].partial_cmp(&pair[1]) != Some(std::cmp::Ordering::Less))
+            {
                 return refuse(what, pair[1], "more than the one before it");
             }
         }
@@ -60,6 +63,12 @@ impl Globe {
     /// `(rows, columns)`.
     pub fn shape(&self) -> (usize, usize) {
         (self.latitudes.len(), self.longitudes.len())
+    }
+
+    /// Whether both grids have the same points, within a ten-thousandth of a degree.
+    pub fn agrees(&self, other: &Self) -> bool {
+        let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-4);
+        self.shape() == other.shape() && close(&self.latitudes, &other.latitudes) && close(&self.longitudes, &other.longitudes)
     }
 
     /// Number of points.
@@ -103,7 +112,10 @@ mod tests {
     fn a_globe_rises_northwards_and_eastwards_and_closes_once() {
         assert_eq!(Globe::new(vec![-90.0, 0.0, 90.0], vec![0.0, 180.0]).unwrap().points(), 6);
         assert!(Globe::new(vec![90.0, -90.0], vec![0.0]).is_err(), "rows begin in the south");
-        assert!(Globe::new(vec![0.0], vec![0.0, 360.0]).is_err(), "the first column would come twice");
+        assert!(
+            Globe::new(vec![0.0], vec![0.0, 360.0]).is_err(),
+            "the first column would come twice"
+        );
         assert!(Globe::new(vec![f64::NAN], vec![0.0]).is_err() && Globe::new(vec![0.0, f64::NAN], vec![0.0]).is_err());
         assert!(Globe::new(vec![91.0], vec![0.0]).is_err() && Globe::new(Vec::new(), vec![0.0]).is_err());
     }

@@ -9,6 +9,7 @@ mod fields;
 mod geotiff;
 mod gif;
 mod given;
+pub mod global;
 pub mod grib2;
 mod hdf5;
 mod index;

@@ -23,7 +23,7 @@ pub(super) struct Closing<'a> {
     pub(super) findings: Option<&'a str>,
 }
 
-const EPOCH: &str = "seconds since 1970-01-01 00:00:00";
+pub(super) const EPOCH: &str = "seconds since 1970-01-01 00:00:00";
 
 /// All that the file says but the planes of its products.
 pub(super) fn lay_out(header: &Header, closing: &Closing<'_>) -> Layout {

@@ -15,7 +15,7 @@ pub(super) struct Layout {
 #[derive(Debug, Clone)]
 pub(super) struct Variable {
     pub name: String,
-    /// Names of its dimensions, `y` and `x` last where it comes in planes.
+    /// Names of its dimensions, those of rows and columns last where it comes in planes.
     pub dimensions: Vec<String>,
     pub values: Values,
     pub attributes: Vec<(String, Value)>,
@@ -60,6 +60,15 @@ impl Layout {
             .iter()
             .find(|(name, _)| name == dimension)
             .map_or(1, |(_, length)| *length)
+    }
+
+    /// Rows and columns of the planes: the last two dimensions of what comes in them.
+    pub fn plane(&self) -> (usize, usize) {
+        let planes = self.variables.iter().find(|v| matches!(v.values, Values::Planes(_)));
+        match planes.map(|v| v.dimensions.as_slice()) {
+            Some([.., y, x]) => (self.length(y), self.length(x)),
+            _ => (1, 1),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! A file is there whole or not at all: everything is written aside in the same folder and renamed at the end.
 
 mod aside_folder;
+mod atmosphere;
 mod cf;
 mod chunks;
 mod error;
@@ -23,6 +24,7 @@ mod wkt;
 mod writer;
 mod zarr;
 
+pub use atmosphere::{AtmosphereWriter, GLOBAL_VARIABLES, GlobalVariable};
 pub use error::Error;
 pub use event::{EventHeader, EventWriter};
 pub use geotiff::Geotiff;

@@ -30,7 +30,7 @@ impl Netcdf {
     pub fn create(path: &Path, layout: &Layout) -> Result<Self, Error> {
         let aside = Aside::create(path)?;
         let file = tempfile::tempfile_in(folder(path)).map_err(|e| Error::write(path, root_of(e)))?;
-        let shape = (layout.length("y"), layout.length("x"));
+        let shape = layout.plane();
         let tiled = layout.variables.iter().filter_map(|v| match v.values {
             Values::Planes(element) => Some((v.name.clone(), Tiled::new(&v.name, v.dimensions.len() - 2, element.fill()))),
             _ => None,

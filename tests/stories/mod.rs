@@ -6,6 +6,7 @@ mod demo;
 mod faults;
 mod forecast;
 mod foreign_bytes;
+mod global;
 mod growing;
 mod hindcast;
 mod ingest;

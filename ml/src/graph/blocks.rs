@@ -6,10 +6,13 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
+use burn::tensor::{Device, IndexingUpdateOp, Tensor, TensorData};
 use rayon::prelude::*;
 
-use super::edges::{Edges, OF_EDGE};
+use super::{
+    edges::{Edges, OF_EDGE},
+    in_place::Rows,
+};
 
 /// Edges, or rows of nodes, of a block on a CPU.
 const BLOCK: usize = 2048;
@@ -20,9 +23,9 @@ pub struct Block {
     /// The nodes whose edges these are.
     pub nodes: Range<usize>,
     /// For each edge, its node, counted from the first of the block.
-    pub own: Tensor<1, Int>,
+    pub own: Rows,
     /// For each edge, the node at its other end.
-    pub other: Tensor<1, Int>,
+    pub other: Rows,
     /// What the network knows of each edge `[edge, 4]`.
     pub features: Tensor<2>,
 }
@@ -37,7 +40,11 @@ pub struct Work {
 impl Work {
     /// Cut for a device.
     pub fn on(device: &Device) -> Self {
-        let block = if is_cpu(device) { BLOCK } else { usize::MAX };
+        let block = if is_cpu(device) {
+            std::env::var("NB_BLOCK").map_or(BLOCK, |b| b.parse().unwrap())
+        } else {
+            usize::MAX
+        };
         Self {
             device: device.clone(),
             block,
@@ -88,8 +95,8 @@ impl Work {
             let range = edge..last;
             blocks.push(Block {
                 nodes: first..end,
-                own: indices(own[range.clone()].iter().map(|o| i64::from(*o) - first as i64), &self.device),
-                other: indices(other[range.clone()].iter().map(|o| i64::from(*o)), &self.device),
+                own: Rows::new(own[range.clone()].iter().map(|o| *o - first as u32).collect(), &self.device),
+                other: Rows::new(other[range.clone()].to_vec(), &self.device),
                 features: rows_of(&features[range], &self.device),
             });
             (first, edge) = (end, last);
@@ -101,26 +108,20 @@ impl Work {
 impl Block {
     /// Whether any node of the block has an edge.
     pub fn has_edges(&self) -> bool {
-        self.own.dims()[0] > 0
+        self.own.len() > 0
     }
 
     /// Sums the rows of each node's own edges: `[edge, channel]` to `[node, channel]`.
     pub fn sum(&self, messages: Tensor<2>) -> Tensor<2> {
         let [_, channels] = messages.dims();
         let none = Tensor::zeros([self.nodes.len(), channels], &messages.device());
-        none.select_assign(0, self.own.clone(), messages, IndexingUpdateOp::Add)
+        none.select_assign(0, self.own.tensor(), messages, IndexingUpdateOp::Add)
     }
 }
 
 /// Whether a device computes in the memory of this process.
 pub fn is_cpu(device: &Device) -> bool {
     device.clone().without_autodiff() == Device::flex()
-}
-
-fn indices(values: impl Iterator<Item = i64>, device: &Device) -> Tensor<1, Int> {
-    let values: Vec<i64> = values.collect();
-    let count = values.len();
-    Tensor::from_data(TensorData::new(values, [count]), device)
 }
 
 /// A tensor `[row, column]`.

@@ -12,7 +12,6 @@ use std::{
 
 use burn::{
     module::Param,
-    nn::{LayerNorm, LayerNormConfig},
     tensor::{Device, Tensor, TensorData},
 };
 use nowblend_field::Seed;
@@ -22,7 +21,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{
     edges::{OF_EDGE, OF_NODE},
     mesh::FINEST,
-    mlp::{EPSILON, Linear, Mlp},
+    mlp::{Linear, Mlp, Norm},
     network::{Network, Passing},
     npz::{Npz, NpzWriter},
     task::{Channels, ModelConfig, TaskConfig},
@@ -104,7 +103,10 @@ impl Checkpoint {
         let once = task.channels(1);
         let each = once.carried.len() + once.forced.len();
         let fixed = once.constant.len() + once.coming.len() + OF_NODE;
-        let frames = told.checked_sub(fixed).filter(|rest| *rest > 0 && each > 0 && *rest % each == 0).map(|rest| rest / each);
+        let frames = told
+            .checked_sub(fixed)
+            .filter(|rest| *rest > 0 && each > 0 && *rest % each == 0)
+            .map(|rest| rest / each);
         let frames = frames.ok_or_else(|| {
             refuse(
                 &first,
@@ -114,9 +116,16 @@ impl Checkpoint {
         })?;
 
         let expected = expected(&model, &task.channels(frames));
-        let count = expected.values().map(|shape| shape.iter().product::<usize>()).fold(0usize, usize::saturating_add);
+        let count = expected
+            .values()
+            .map(|shape| shape.iter().product::<usize>())
+            .fold(0usize, usize::saturating_add);
         if count > MOST_WEIGHTS {
-            return Err(refuse("model_config:latent_size", format!("{count} weights"), format!("at most {MOST_WEIGHTS}")));
+            return Err(refuse(
+                "model_config:latent_size",
+                format!("{count} weights"),
+                format!("at most {MOST_WEIGHTS}"),
+            ));
         }
         known.extend(expected.keys().cloned());
         if let Some(unknown) = keys.difference(&known).next() {
@@ -253,12 +262,20 @@ impl Checkpoint {
             // The published program tells corners as many zeros as it tells grid points numbers.
             embed_mesh: build.mlp("grid2mesh_gnn", "encoder_nodes_mesh_nodes", &[place]),
             embed_in: build.mlp("grid2mesh_gnn", "encoder_edges_grid2mesh", &edge()),
-            encode: passing("grid2mesh_gnn", "processor_edges_0_grid2mesh".into(), "processor_nodes_0_mesh_nodes".into()),
+            encode: passing(
+                "grid2mesh_gnn",
+                "processor_edges_0_grid2mesh".into(),
+                "processor_nodes_0_mesh_nodes".into(),
+            ),
             update_grid: build.mlp("grid2mesh_gnn", "processor_nodes_0_grid_nodes", std::slice::from_ref(&own)),
             embed_within: build.mlp("mesh_gnn", "encoder_edges_mesh", &edge()),
             process: process.collect(),
             embed_out: build.mlp("mesh2grid_gnn", "encoder_edges_mesh2grid", &edge()),
-            decode: passing("mesh2grid_gnn", "processor_edges_0_mesh2grid".into(), "processor_nodes_0_grid_nodes".into()),
+            decode: passing(
+                "mesh2grid_gnn",
+                "processor_edges_0_mesh2grid".into(),
+                "processor_nodes_0_grid_nodes".into(),
+            ),
             speak: build.output("mesh2grid_gnn", "decoder_nodes_grid_nodes", &own, &channels.published_outputs()),
         }
     }
@@ -278,7 +295,11 @@ impl Build<'_> {
         let first = weights(0);
         let width = first.shape[1];
         let part = |rows: &Vec<usize>| {
-            let values = rows.iter().flat_map(|row| &first.values[row * width..(row + 1) * width]).copied().collect();
+            let values = rows
+                .iter()
+                .flat_map(|row| &first.values[row * width..(row + 1) * width])
+                .copied()
+                .collect();
             self.matrix(values, [rows.len(), width])
         };
         let norm = format!("{}:scale", norm(gnn, name));
@@ -305,7 +326,11 @@ impl Build<'_> {
         let weights = self.weights(&format!("{}:w", linear(gnn, name, layer)));
         let bias = self.weights(&format!("{}:b", linear(gnn, name, layer)));
         let width = weights.shape[1];
-        let values = weights.values.chunks(width).flat_map(|row| columns.iter().map(|c| row[*c])).collect();
+        let values = weights
+            .values
+            .chunks(width)
+            .flat_map(|row| columns.iter().map(|c| row[*c]))
+            .collect();
         let weight = self.matrix(values, [weights.shape[0], columns.len()]);
         let bias = self.tensor(columns.iter().map(|c| bias.values[*c]).collect());
         match mlp.rest.last_mut() {
@@ -315,11 +340,11 @@ impl Build<'_> {
         mlp
     }
 
-    fn norm(&self, gnn: &str, name: &str) -> LayerNorm {
-        let mut layer = LayerNormConfig::new(self.checkpoint.model.latent_size).with_epsilon(EPSILON).init(self.device);
-        layer.gamma = self.vector(&format!("{}:scale", norm(gnn, name)));
-        layer.beta = Some(self.vector(&format!("{}:offset", norm(gnn, name))));
-        layer
+    fn norm(&self, gnn: &str, name: &str) -> Norm {
+        Norm {
+            scale: self.vector(&format!("{}:scale", norm(gnn, name))),
+            shift: self.vector(&format!("{}:offset", norm(gnn, name))),
+        }
     }
 
     fn weights(&self, key: &str) -> &Weights {
@@ -456,7 +481,9 @@ fn configuration<R: Read + Seek>(
     let levels = list("pressure_levels")?;
     let names = |members: Vec<(super::npz::Npy, String)>| {
         let name = |(array, key): (super::npz::Npy, String)| {
-            array.text().ok_or_else(|| refuse(&key, format!("type `{}`", array.kind), "text".to_owned()))
+            array
+                .text()
+                .ok_or_else(|| refuse(&key, format!("type `{}`", array.kind), "text".to_owned()))
         };
         members.into_iter().map(name).collect::<Result<Vec<_>, _>>()
     };
@@ -475,14 +502,26 @@ fn configuration<R: Read + Seek>(
         input_duration,
     };
     if task.targets.is_empty() {
-        return Err(refuse("task_config:target_variables:0", "nothing".into(), "at least one variable".into()));
+        return Err(refuse(
+            "task_config:target_variables:0",
+            "nothing".into(),
+            "at least one variable".into(),
+        ));
     }
     if let Some(both) = task.forcings.iter().find(|f| task.targets.contains(f)) {
         let found = format!("`{both}`, which is a target, too");
-        return Err(refuse("task_config:forcing_variables", found, "variables that are not asked for".into()));
+        return Err(refuse(
+            "task_config:forcing_variables",
+            found,
+            "variables that are not asked for".into(),
+        ));
     }
     if task.input_duration_s().is_none() {
-        return Err(refuse(duration, format!("`{}`", task.input_duration), "hours or days such as `12h`".into()));
+        return Err(refuse(
+            duration,
+            format!("`{}`", task.input_duration),
+            "hours or days such as `12h`".into(),
+        ));
     }
     Ok((model, task))
 }
@@ -532,7 +571,15 @@ mod tests {
         refused(&|c| c.weights.get_mut(key).unwrap().values[3] = f32::NAN, &[key, "NaN"]);
         let extra = "params:denoiser/~/linear_0:w";
         refused(
-            &|c| drop(c.weights.insert(extra.into(), Weights { shape: vec![1], values: vec![0.0] })),
+            &|c| {
+                drop(c.weights.insert(
+                    extra.into(),
+                    Weights {
+                        shape: vec![1],
+                        values: vec![0.0],
+                    },
+                ))
+            },
             &[extra],
         );
         refused(&|c| c.model.mesh_size = 99, &["model_config:mesh_size", "99"]);
@@ -540,7 +587,10 @@ mod tests {
         refused(&|c| c.model.message_steps = 3, &["processor_edges_2_mesh", "nothing"]);
         refused(&|c| c.task.input_duration = "soon".into(), &["task_config:input_duration", "soon"]);
         refused(&|c| drop(c.task.inputs.pop()), &["encoder_nodes_grid_nodes", "rows"]);
-        refused(&|c| c.task.forcings.push(c.task.targets[0].clone()), &["task_config:forcing_variables"]);
+        refused(
+            &|c| c.task.forcings.push(c.task.targets[0].clone()),
+            &["task_config:forcing_variables"],
+        );
     }
 
     #[test]

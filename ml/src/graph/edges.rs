@@ -67,14 +67,20 @@ impl Place {
 pub fn places(globe: &Globe) -> Vec<Place> {
     let row = |latitude: &f64| {
         let latitude = *latitude as f32;
-        globe.longitudes().iter().map(move |longitude| Place::new(latitude, *longitude as f32))
+        globe
+            .longitudes()
+            .iter()
+            .map(move |longitude| Place::new(latitude, *longitude as f32))
     };
     globe.latitudes().iter().flat_map(row).collect()
 }
 
 /// Places of the corners of a mesh.
 pub fn mesh_places(mesh: &Mesh) -> Vec<Place> {
-    mesh.places().into_iter().map(|(latitude, longitude)| Place::new(latitude, longitude)).collect()
+    mesh.places()
+        .into_iter()
+        .map(|(latitude, longitude)| Place::new(latitude, longitude))
+        .collect()
 }
 
 /// From each grid point to all corners of the finest mesh within `share` of its longest edge; ordered by grid point.
@@ -186,7 +192,8 @@ impl Frame {
     }
 
     fn turn(&self, position: [f64; 3]) -> [f64; 3] {
-        self.turn.map(|row| row[0] * position[0] + row[1] * position[1] + row[2] * position[2])
+        self.turn
+            .map(|row| row[0] * position[0] + row[1] * position[1] + row[2] * position[2])
     }
 }
 

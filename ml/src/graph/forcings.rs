@@ -3,7 +3,7 @@
 use std::f64::consts::TAU;
 
 use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc};
-use ndarray::{Array2, ArcArray, Axis};
+use ndarray::{ArcArray, Array2, Axis};
 use nowblend_field::{GlobalField, Globe};
 use rayon::prelude::*;
 
@@ -18,6 +18,17 @@ const PERIOD_S: f64 = 3600.0;
 const PARTS: usize = 360;
 /// 12:00 on 1 January 2000, s since 1970.
 const J2000_S: f64 = 946_728_000.0;
+
+/// Forcings that are computed.
+pub const NAMES: [&str; 7] = [
+    "year_progress",
+    "year_progress_sin",
+    "year_progress_cos",
+    "day_progress",
+    "day_progress_sin",
+    "day_progress_cos",
+    "toa_incident_solar_radiation",
+];
 
 /// A forcing of this name at `time`, if there is one.
 pub fn forcing(name: &str, time: DateTime<Utc>, globe: &Globe) -> Option<GlobalField> {
@@ -61,20 +72,23 @@ pub fn radiation(time: DateTime<Utc>, globe: &Globe) -> Array2<f32> {
         .map(|sun| longitudes.iter().map(|longitude| (sun.hour_angle + longitude).cos()).collect())
         .collect();
     let mut sums = Array2::zeros(globe.shape());
-    sums.axis_iter_mut(Axis(0)).into_par_iter().zip(globe.latitudes()).for_each(|(mut row, latitude)| {
-        let (sin, cos) = latitude.to_radians().sin_cos();
-        let mut sum = vec![0.0; longitudes.len()];
-        for (part, sun) in suns.iter().enumerate() {
-            let strength = weight(part) * irradiance / (sun.distance * sun.distance);
-            let (constant, turning) = (strength * sin * sun.sin_declination, strength * cos * sun.cos_declination);
-            for (sum, hour) in sum.iter_mut().zip(&cosines[part]) {
-                *sum += (constant + turning * hour).max(0.0);
+    sums.axis_iter_mut(Axis(0))
+        .into_par_iter()
+        .zip(globe.latitudes())
+        .for_each(|(mut row, latitude)| {
+            let (sin, cos) = latitude.to_radians().sin_cos();
+            let mut sum = vec![0.0; longitudes.len()];
+            for (part, sun) in suns.iter().enumerate() {
+                let strength = weight(part) * irradiance / (sun.distance * sun.distance);
+                let (constant, turning) = (strength * sin * sun.sin_declination, strength * cos * sun.cos_declination);
+                for (sum, hour) in sum.iter_mut().zip(&cosines[part]) {
+                    *sum += (constant + turning * hour).max(0.0);
+                }
             }
-        }
-        for (to, sum) in row.iter_mut().zip(sum) {
-            *to = (sum * PERIOD_S / PARTS as f64) as f32;
-        }
-    });
+            for (to, sum) in row.iter_mut().zip(sum) {
+                *to = (sum * PERIOD_S / PARTS as f64) as f32;
+            }
+        });
     sums
 }
 
@@ -184,7 +198,10 @@ mod tests {
                 let expected = irradiance(middle) / (distance * distance) * DAY_S / PI
                     * (sunset * phi.sin() * delta.sin() + phi.cos() * delta.cos() * sunset.sin());
                 let found = sum.row(row).mean().unwrap();
-                assert!((found / expected - 1.0).abs() < 1e-3, "{middle} {latitude}: {found} J/m², expected {expected}");
+                assert!(
+                    (found / expected - 1.0).abs() < 1e-3,
+                    "{middle} {latitude}: {found} J/m², expected {expected}"
+                );
             }
         }
     }

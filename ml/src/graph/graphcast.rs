@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::{
     checkpoint::Checkpoint,
-    forcings::forcing,
+    forcings::{self, forcing},
     network::{Graph, GraphConfig, Network},
     normalisation::Normalisation,
     task::{Channel, Channels, TaskConfig},
@@ -108,12 +108,29 @@ impl GraphCast {
         &self.notices
     }
 
-    /// Variables that states must hold: those that it cannot compute itself.
-    pub fn needs(&self) -> Vec<String> {
+    /// Variables that states must hold, those that it cannot compute itself, and whether they lie on levels.
+    pub fn needs(&self) -> Vec<(String, bool)> {
         let told = [&self.channels.carried, &self.channels.constant].into_iter().flatten();
-        let mut names: Vec<String> = told.filter(|c| c.level == 0).map(|c| c.variable.clone()).collect();
-        names.sort();
-        names
+        let forced = self
+            .channels
+            .forced
+            .iter()
+            .filter(|c| !forcings::NAMES.contains(&c.variable.as_str()));
+        let mut needs: Vec<(String, bool)> = told
+            .chain(forced)
+            .filter(|c| c.level == 0)
+            .map(|c| (c.variable.clone(), c.on_levels))
+            .collect();
+        needs.sort();
+        needs
+    }
+
+    /// Variables of the states that it makes, and how many levels they have.
+    pub fn answers(&self) -> Vec<(String, usize)> {
+        let asked = [&self.channels.carried, &self.channels.asked].into_iter().flatten();
+        let mut answers: Vec<(String, usize)> = asked.filter(|c| c.level == 0).map(|c| (c.variable.clone(), c.levels)).collect();
+        answers.sort();
+        answers
     }
 
     /// The graph of a grid; that of the last grid is kept.
@@ -143,7 +160,12 @@ impl GraphCast {
             .network
             .forward(&graph, &told)
             .into_iter()
-            .map(|answer| answer.into_data().into_vec().expect("the network answers in numbers of four bytes"))
+            .map(|answer| {
+                answer
+                    .into_data()
+                    .try_into_vec()
+                    .expect("the network answers in numbers of four bytes")
+            })
             .collect();
         let mut next = Atmosphere::empty(
             Arc::clone(&input.newest.globe),
@@ -152,7 +174,8 @@ impl GraphCast {
         );
         next.fields.extend(coming.iter().map(|(name, field)| (name.clone(), field.clone())));
         for channel in self.channels.constant.iter().filter(|c| c.level == 0) {
-            next.fields.insert(channel.variable.clone(), input.newest.fields[&channel.variable].clone());
+            next.fields
+                .insert(channel.variable.clone(), input.newest.fields[&channel.variable].clone());
         }
         self.tell(&answers, &input, &mut next);
         Ok(next)
@@ -171,7 +194,12 @@ impl GraphCast {
                 if column < carried {
                     let (field, level) = &input.carried[newest][column];
                     let change = self.scales.change[column];
-                    field.index_axis(Axis(0), *level).iter().zip(answers).map(|(last, answer)| answer * change + last).collect()
+                    field
+                        .index_axis(Axis(0), *level)
+                        .iter()
+                        .zip(answers)
+                        .map(|(last, answer)| answer * change + last)
+                        .collect()
                 } else {
                     let Scale { mean, deviation } = self.scales.asked[column - carried];
                     answers.map(|answer| answer * deviation + mean).collect()
@@ -204,11 +232,15 @@ impl Stepper for GraphCast {
 
     fn step(&self, past: &[Atmosphere]) -> Result<Atmosphere, FieldError> {
         let told = |e: Error| FieldError::component(self.name(), e);
-        let newest = past.last().ok_or_else(|| told(Error::state("states", "none", format!("{}", self.channels.frames))))?;
+        let newest = past
+            .last()
+            .ok_or_else(|| told(Error::state("states", "none", format!("{}", self.channels.frames))))?;
         let time = newest.valid_time + self.step_length;
         let coming = self.task.forcings.iter().map(|name| {
             let field = forcing(name, time, &newest.globe);
-            field.map(|field| (name.clone(), field)).ok_or_else(|| Error::state(name, "no way to compute it", "a forcing that is known"))
+            field
+                .map(|field| (name.clone(), field))
+                .ok_or_else(|| Error::state(name, "no way to compute it", "a forcing that is known"))
         });
         let coming = coming.collect::<Result<_, _>>().map_err(told)?;
         self.step_with(past, &coming).map_err(told)
@@ -285,17 +317,28 @@ impl<'a> Input<'a> {
             }
             if state.globe != newest.globe {
                 let words = |globe: &Globe| format!("{:?} [y, x]", globe.shape());
-                return Err(Error::state("grid of a state", words(&state.globe), format!("that of the newest, {}", words(&newest.globe))));
+                return Err(Error::state(
+                    "grid of a state",
+                    words(&state.globe),
+                    format!("that of the newest, {}", words(&newest.globe)),
+                ));
             }
         }
-        let carried = past.iter().map(|state| planes(&channels.carried, &of.task, state, &state.fields)).collect::<Result<_, _>>()?;
+        let carried = past
+            .iter()
+            .map(|state| planes(&channels.carried, &of.task, state, &state.fields))
+            .collect::<Result<_, _>>()?;
         let mut given = Vec::new();
         for state in past {
             // What a state holds goes first; the rest is computed for its time.
             let mut fields = BTreeMap::new();
             for channel in channels.forced.iter().filter(|c| c.level == 0) {
                 let name = &channel.variable;
-                let field = state.fields.get(name).cloned().or_else(|| forcing(name, state.valid_time, &state.globe));
+                let field = state
+                    .fields
+                    .get(name)
+                    .cloned()
+                    .or_else(|| forcing(name, state.valid_time, &state.globe));
                 fields.extend(field.map(|field| (name.clone(), field)));
             }
             given.extend(planes(&channels.forced, &of.task, state, &fields)?);
@@ -326,25 +369,40 @@ impl<'a> Input<'a> {
 }
 
 /// The planes of channels in a state; levels are found by their pressure.
-fn planes(channels: &[Channel], task: &TaskConfig, state: &Atmosphere, fields: &BTreeMap<String, GlobalField>) -> Result<Vec<Plane>, Error> {
+fn planes(
+    channels: &[Channel],
+    task: &TaskConfig,
+    state: &Atmosphere,
+    fields: &BTreeMap<String, GlobalField>,
+) -> Result<Vec<Plane>, Error> {
     let (rows, columns) = state.globe.shape();
     let plane = |channel: &Channel| {
         let name = &channel.variable;
         let at = || format!("in the state of {}", state.valid_time.format("%Y-%m-%d %H:%M"));
-        let field = fields.get(name).ok_or_else(|| Error::state(name, format!("nothing {}", at()), "a field"))?;
-        let held = if channel.levels == 1 && field.dim().0 == 1 { 1 } else { state.levels_hpa.len() };
+        let field = fields
+            .get(name)
+            .ok_or_else(|| Error::state(name, format!("nothing {}", at()), "a field"))?;
+        let held = if channel.on_levels { state.levels_hpa.len() } else { 1 };
         if field.dim() != (held, rows, columns) {
-            return Err(Error::state(name, format!("shape {:?} {}", field.dim(), at()), format!("{:?} [level, y, x]", (held, rows, columns))));
+            return Err(Error::state(
+                name,
+                format!("shape {:?} {}", field.dim(), at()),
+                format!("{:?} [level, y, x]", (held, rows, columns)),
+            ));
         }
         let wanted = task.levels_hpa.get(channel.level).copied();
-        let level = match held {
-            1 if channel.levels == 1 => Some(0),
-            _ => state.levels_hpa.iter().position(|l| Some(*l) == wanted),
+        let level = match channel.on_levels {
+            false => Some(0),
+            true => state.levels_hpa.iter().position(|l| Some(*l) == wanted),
         };
-        let level = level.ok_or_else(|| Error::state(name, format!("levels {:?} hPa", state.levels_hpa), format!("one at {wanted:?} hPa")))?;
+        let level =
+            level.ok_or_else(|| Error::state(name, format!("levels {:?} hPa", state.levels_hpa), format!("one at {wanted:?} hPa")))?;
         // A field that lies in order is shared, not copied.
         let ordered = field.is_standard_layout().then(|| field.clone());
-        Ok((ordered.unwrap_or_else(|| field.as_standard_layout().into_owned().into_shared()), level))
+        Ok((
+            ordered.unwrap_or_else(|| field.as_standard_layout().into_owned().into_shared()),
+            level,
+        ))
     };
     channels.iter().map(plane).collect()
 }

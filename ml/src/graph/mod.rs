@@ -16,6 +16,7 @@ mod checkpoint;
 mod edges;
 mod forcings;
 mod graphcast;
+mod in_place;
 mod mesh;
 mod mlp;
 mod network;

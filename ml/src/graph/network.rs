@@ -21,6 +21,7 @@ use nowblend_field::Globe;
 use super::{
     blocks::{Block, Work, rows_of},
     edges::{Place, grid_to_mesh, mesh_places, mesh_to_grid, places, within_mesh},
+    in_place::{Table, add_rows},
     mesh::hierarchy,
     mlp::Mlp,
 };
@@ -125,7 +126,7 @@ impl Network {
     /// Latents of the runs of grid points `[run, L]` and of the mesh `[M, L]`.
     fn encode(&self, graph: &Graph, input: &(dyn Fn(Range<usize>) -> Vec<Tensor<2>> + Sync)) -> (Vec<Tensor<2>>, Tensor<2>) {
         let mesh = self.embed_mesh.forward(&[&graph.mesh]); // [M, L]
-        let heard = self.encode.message.part_and_bias(2, &mesh); // [M, L]
+        let heard = Table::new(self.encode.message.part(2, &mesh)); // [M, L]
         let mut sums = Tensor::zeros(mesh.dims(), &mesh.device());
         let mut latents = Vec::with_capacity(graph.grid_to_mesh.len());
         // A wave at a time, so that messages of all edges are never held together.
@@ -136,17 +137,18 @@ impl Network {
                 let known: Vec<&Tensor<2>> = parts.iter().chain([&place]).collect();
                 let grid = self.embed_grid.forward(&known); // [run, L]
                 let message = block.has_edges().then(|| {
-                    let sent = self.encode.message.part(1, &grid); // [run, L]
+                    let sent = Table::new(self.encode.message.part(1, &grid)); // [run, L]
                     let edges = self.embed_in.forward(&[&block.features]); // [edge, L]
-                    let ends = sent.select(0, block.own.clone()) + heard.clone().select(0, block.other.clone());
-                    self.encode.message.after(self.encode.message.part(0, &edges) + ends) // [edge, L]
+                    let first = self.encode.message.part(0, &edges);
+                    let first = add_rows(first, [(&sent, &block.own), (&heard, &block.other)]);
+                    self.encode.message.after(first) // [edge, L]
                 });
                 (grid.clone() + self.update_grid.forward(&[&grid]), message)
             });
             for ((grid, message), block) in told.into_iter().zip(wave) {
                 latents.push(grid);
                 if let Some(message) = message {
-                    sums = sums.select_assign(0, block.other.clone(), message, IndexingUpdateOp::Add);
+                    sums = sums.select_assign(0, block.other.tensor(), message, IndexingUpdateOp::Add);
                 }
             }
         }
@@ -169,12 +171,14 @@ impl Network {
 
     /// Latents of the edges of the mesh, block by block `[edge, L]`, before any message.
     pub fn edges_within(&self, graph: &Graph) -> Vec<Tensor<2>> {
-        graph.work.each(&graph.within_mesh, |block| self.embed_within.forward(&[&block.features]))
+        graph
+            .work
+            .each(&graph.within_mesh, |block| self.embed_within.forward(&[&block.features]))
     }
 
     /// The output of the runs of grid points.
     fn decode(&self, graph: &Graph, grid: &[Tensor<2>], mesh: &Tensor<2>) -> Vec<Tensor<2>> {
-        let sent = self.decode.message.part(1, mesh); // [M, L]
+        let sent = Table::new(self.decode.message.part(1, mesh)); // [M, L]
         let whole = OnDemand::new(grid, &graph.grid_to_mesh);
         graph.work.each(&graph.mesh_to_grid, |block| {
             let grid = whole.rows(&block.nodes);
@@ -188,7 +192,7 @@ impl Network {
 impl Passing {
     /// Mesh and edges after one step; edges are of no more use after the last one.
     pub fn pass(&self, graph: &Graph, mesh: &Tensor<2>, edges: Vec<Tensor<2>>, last: bool) -> (Tensor<2>, Vec<Tensor<2>>) {
-        let sent = self.message.part(1, mesh); // [M, L]
+        let sent = Table::new(self.message.part(1, mesh)); // [M, L]
         let blocks: Vec<(&Block, Tensor<2>)> = graph.within_mesh.iter().zip(edges).collect();
         let passed = graph.work.each(&blocks, |(block, edges)| {
             let (mesh, message) = self.receive(block, edges, &sent, &rows(mesh, &block.nodes));
@@ -199,9 +203,9 @@ impl Passing {
     }
 
     /// Receivers `[node, L]` of a block after its messages, and the messages `[edge, L]`.
-    fn receive(&self, block: &Block, edges: &Tensor<2>, sent: &Tensor<2>, nodes: &Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-        let heard = self.message.part_and_bias(2, nodes); // [node, L]
-        let first = self.message.part(0, edges) + sent.clone().select(0, block.other.clone()) + heard.select(0, block.own.clone());
+    fn receive(&self, block: &Block, edges: &Tensor<2>, sent: &Table, nodes: &Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let heard = Table::new(self.message.part(2, nodes)); // [node, L]
+        let first = add_rows(self.message.part(0, edges), [(sent, &block.other), (&heard, &block.own)]);
         let message = self.message.after(first); // [edge, L]
         let sums = block.sum(message.clone()); // [node, L]
         (nodes.clone() + self.update.forward(&[nodes, &sums]), message)
@@ -230,7 +234,12 @@ impl<'a> OnDemand<'a> {
         let parts = self.runs[first..]
             .iter()
             .take_while(|(held, _)| held.start < run.end)
-            .map(|(held, tensor)| rows(tensor, &(run.start.max(held.start) - held.start..run.end.min(held.end) - held.start)))
+            .map(|(held, tensor)| {
+                rows(
+                    tensor,
+                    &(run.start.max(held.start) - held.start..run.end.min(held.end) - held.start),
+                )
+            })
             .collect();
         Tensor::cat(parts, 0)
     }

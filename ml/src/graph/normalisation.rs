@@ -39,13 +39,15 @@ impl Statistics {
         };
         let refuse = |found: String, expected: String| Error::checkpoint(&self.origin, &channel.variable, found, expected);
         match values.as_slice() {
-            [value] if channel.levels == 1 || self.levels_hpa.len() != 1 => Ok(Some(*value)),
-            _ if channel.levels == 1 => Err(refuse(format!("{} numbers", values.len()), "one".into())),
+            [value] if !channel.on_levels || self.levels_hpa.len() != 1 => Ok(Some(*value)),
+            _ if !channel.on_levels => Err(refuse(format!("{} numbers", values.len()), "one".into())),
             _ => {
                 let level = levels_hpa.get(channel.level).copied().unwrap_or(f64::NAN);
                 let place = self.levels_hpa.iter().position(|l| *l == level);
                 let value = place.and_then(|k| values.get(k)).copied();
-                value.map(Some).ok_or_else(|| refuse(format!("levels {:?} hPa", self.levels_hpa), format!("one at {level} hPa")))
+                value
+                    .map(Some)
+                    .ok_or_else(|| refuse(format!("levels {:?} hPa", self.levels_hpa), format!("one at {level} hPa")))
             }
         }
     }
@@ -66,6 +68,7 @@ mod tests {
             variable: variable.into(),
             level,
             levels,
+            on_levels: levels > 1,
         };
         let wanted = [1000.0, 850.0, 10.0];
         assert_eq!(statistics.of(&channel("t", 0, 3), &wanted).unwrap(), Some(290.0));

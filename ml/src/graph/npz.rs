@@ -71,13 +71,10 @@ impl<R: Read + Seek> Npz<R> {
     pub fn array(&mut self, key: &str, most: usize) -> Result<Npy, Error> {
         let origin = self.origin.clone();
         let refuse = |found: String, expected: String| Error::checkpoint(&origin, key, found, expected);
-        let mut entry = self
-            .archive
-            .by_name(&format!("{key}.npy"))
-            .map_err(|e| match e {
-                zip::result::ZipError::FileNotFound => refuse("nothing".into(), "an array of this name".into()),
-                e => refuse(e.to_string(), "an array that can be unpacked".into()),
-            })?;
+        let mut entry = self.archive.by_name(&format!("{key}.npy")).map_err(|e| match e {
+            zip::result::ZipError::FileNotFound => refuse("nothing".into(), "an array of this name".into()),
+            e => refuse(e.to_string(), "an array that can be unpacked".into()),
+        })?;
         let cut = |e: std::io::Error| refuse(e.to_string(), "an array that can be unpacked".into());
         let mut start = [0; 8];
         entry.read_exact(&mut start).map_err(cut)?;
@@ -103,7 +100,11 @@ impl<R: Read + Seek> Npz<R> {
         let mut bytes = Vec::new();
         (&mut entry).take(needed + 1).read_to_end(&mut bytes).map_err(cut)?;
         if bytes.len() as u64 != needed {
-            let found = if bytes.len() as u64 > needed { "more".to_owned() } else { bytes.len().to_string() };
+            let found = if bytes.len() as u64 > needed {
+                "more".to_owned()
+            } else {
+                bytes.len().to_string()
+            };
             return Err(refuse(
                 format!("{found} bytes"),
                 format!("{needed} of shape {shape:?} and type `{kind}`"),
@@ -122,8 +123,16 @@ impl Npy {
     /// Its elements, the last axis fastest, if they are numbers.
     pub fn floats(&self) -> Option<Vec<f32>> {
         let values: Vec<f32> = match self.kind.as_str() {
-            "<f4" => self.bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().expect("four bytes"))).collect(),
-            "<f8" => self.bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes")) as f32).collect(),
+            "<f4" => self
+                .bytes
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes(b.try_into().expect("four bytes")))
+                .collect(),
+            "<f8" => self
+                .bytes
+                .chunks_exact(8)
+                .map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes")) as f32)
+                .collect(),
             _ => return None,
         };
         match (self.fortran, self.shape.as_slice()) {
@@ -149,7 +158,10 @@ impl Npy {
     pub fn text(&self) -> Option<String> {
         match self.kind.get(..2)? {
             "<U" => {
-                let units = self.bytes.chunks_exact(4).map(|b| u32::from_le_bytes(b.try_into().expect("four bytes")));
+                let units = self
+                    .bytes
+                    .chunks_exact(4)
+                    .map(|b| u32::from_le_bytes(b.try_into().expect("four bytes")));
                 units.take_while(|u| *u != 0).map(char::from_u32).collect()
             }
             "|S" => String::from_utf8(self.bytes.iter().copied().take_while(|b| *b != 0).collect()).ok(),
@@ -226,7 +238,9 @@ impl NpzWriter {
             head.push(' ');
         }
         head.push('\n');
-        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(bytes.len() >= 1 << 31);
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            .large_file(bytes.len() >= 1 << 31);
         self.0.start_file(format!("{key}.npy"), options).map_err(|e| told(e.to_string()))?;
         let length = (head.len() as u16).to_le_bytes();
         for part in [b"\x93NUMPY\x01\x00".as_slice(), &length, head.as_bytes(), bytes] {

@@ -124,7 +124,11 @@ fn sort(entries: &mut [Entry], axis: usize) {
     quicksort(entries, all, axis);
     for k in 1..entries.len() {
         // The first of all stops the insertion; beyond the first few no smaller one comes.
-        let place = (0..k).rev().take_while(|j| less(&entries[k], &entries[*j], axis)).last().unwrap_or(k);
+        let place = (0..k)
+            .rev()
+            .take_while(|j| less(&entries[k], &entries[*j], axis))
+            .last()
+            .unwrap_or(k);
         entries[place..=k].rotate_right(1);
     }
 }

@@ -67,6 +67,8 @@ pub struct Channel {
     pub level: usize,
     /// How many levels its variable has.
     pub levels: usize,
+    /// Whether those are pressure levels.
+    pub on_levels: bool,
 }
 
 /// The channels of a task, in the order in which they are computed, and where each lies in published weights.
@@ -161,12 +163,14 @@ impl TaskConfig {
     }
 
     fn levels(&self, variable: &str) -> impl Iterator<Item = Channel> {
-        let levels = if ON_LEVELS.contains(&variable) { self.levels_hpa.len() } else { 1 };
+        let on_levels = ON_LEVELS.contains(&variable);
+        let levels = if on_levels { self.levels_hpa.len() } else { 1 };
         let variable = variable.to_owned();
         (0..levels).map(move |level| Channel {
             variable: variable.clone(),
             level,
             levels,
+            on_levels,
         })
     }
 }

@@ -26,16 +26,16 @@ pub fn radians(degrees: f32) -> f32 {
 fn turned(x: f32, quarters: i32) -> f32 {
     const TWO_OVER_PI: f32 = f32::from_bits(0x3f22_f983);
     // π/2 in three parts, negative: the first two have few enough bits that their products are exact.
-    const HALF_PI: [f32; 3] = [f32::from_bits(0xbfc9_0fd8), f32::from_bits(0xb4a8_885a), f32::from_bits(0xa7c2_34c4)];
+    const HALF_PI: [f32; 3] = [
+        f32::from_bits(0xbfc9_0fd8),
+        f32::from_bits(0xb4a8_885a),
+        f32::from_bits(0xa7c2_34c4),
+    ];
     let quadrant = (x * TWO_OVER_PI).round_ties_even();
     let x = HALF_PI.iter().fold(x, |x, part| quadrant.mul_add(*part, x));
     let square = x * x;
     let quadrant = quadrant as i32 + quarters;
-    let value = if quadrant & 1 == 0 {
-        sine(x, square)
-    } else {
-        cosine(square)
-    };
+    let value = if quadrant & 1 == 0 { sine(x, square) } else { cosine(square) };
     if quadrant & 2 == 2 { 0.0 - value } else { value }
 }
 

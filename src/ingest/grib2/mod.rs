@@ -18,4 +18,5 @@ pub use grid::{Layout, Place};
 pub use header::{Header, Interval};
 pub use look::{Contents, Field, Refusal, look, look_within};
 pub use radar::{Rain, rain};
+pub(super) use state::specific_humidity;
 pub use state::{States, states, states_within};

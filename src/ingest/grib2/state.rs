@@ -253,7 +253,7 @@ fn evenly_spaced(latitudes: &[f64], x: Axis, values: &Array2<f32>) -> Result<(Gr
 /// # Source
 ///
 /// Bolton, D., 1980: The computation of equivalent potential temperature. Mon. Wea. Rev., 108, 1046-1053, eq. 10.
-fn specific_humidity(relative: f32, temperature: f32, level_hpa: f64) -> f32 {
+pub(in crate::ingest) fn specific_humidity(relative: f32, temperature: f32, level_hpa: f64) -> f32 {
     let celsius = f64::from(temperature) - 273.15;
     let saturation = 6.112 * (17.67 * celsius / (celsius + 243.5)).exp();
     let vapour = (f64::from(relative) / 100.0).max(0.0) * saturation;

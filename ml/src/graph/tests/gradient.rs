@@ -21,9 +21,8 @@ fn the_gradient_of_two_steps_is_that_of_finite_differences() {
     let globe = Globe::new(latitudes, (0..12).map(|k| 30.0 * f64::from(k)).collect()).unwrap();
     let (channels, points) = (checkpoint.channels(), globe.points());
     let mut rng = ChaCha8Rng::seed_from_u64(9);
-    let mut random = |width: usize| -> (Vec<f32>, [usize; 2]) {
-        ((0..points * width).map(|_| rng.random_range(-1.0..1.0)).collect(), [points, width])
-    };
+    let mut random =
+        |width: usize| -> (Vec<f32>, [usize; 2]) { ((0..points * width).map(|_| rng.random_range(-1.0..1.0)).collect(), [points, width]) };
     let carried = channels.carried.len();
     let states: Vec<_> = (0..2).map(|_| random(carried)).collect();
     let given: Vec<_> = (0..2).map(|_| random(channels.told() - 2 * carried)).collect();
@@ -40,7 +39,13 @@ fn the_gradient_of_two_steps_is_that_of_finite_differences() {
     states_on[0] = states_on[0].clone().require_grad();
     let gradients = loss(&checkpoint, &graph, &states_on, &given_on).backward();
     let gradient = states_on[0].grad(&gradients).unwrap().into_data();
-    let along: f64 = gradient.as_slice::<f32>().unwrap().iter().zip(&direction.0).map(|(g, d)| f64::from(g * d)).sum();
+    let along: f64 = gradient
+        .as_slice::<f32>()
+        .unwrap()
+        .iter()
+        .zip(&direction.0)
+        .map(|(g, d)| f64::from(g * d))
+        .sum();
 
     let plain = Device::flex();
     let graph = Graph::new(&globe, &checkpoint.model.graph(), &plain);
@@ -50,5 +55,8 @@ fn the_gradient_of_two_steps_is_that_of_finite_differences() {
     };
     let step = 1e-2;
     let expected = (at(step) - at(-step)) / (2.0 * f64::from(step));
-    assert!((along / expected - 1.0).abs() < 5e-3, "gradient {along}, finite differences {expected}");
+    assert!(
+        (along / expected - 1.0).abs() < 5e-3,
+        "gradient {along}, finite differences {expected}"
+    );
 }

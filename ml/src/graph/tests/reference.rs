@@ -51,7 +51,12 @@ impl Case {
     fn fields(&mut self, key: &str, dims: &str, globe: &Globe) -> Vec<GlobalField> {
         let mut array: ArrayD<f32> = self.arrays.by_name(key).unwrap();
         let words = self.dims[dims].as_str().unwrap().to_owned();
-        let mut names: Vec<&str> = words.trim_matches(['(', ')']).split(',').map(|w| w.trim().trim_matches('\'')).filter(|w| !w.is_empty()).collect();
+        let mut names: Vec<&str> = words
+            .trim_matches(['(', ')'])
+            .split(',')
+            .map(|w| w.trim().trim_matches('\''))
+            .filter(|w| !w.is_empty())
+            .collect();
         if let Some(batch) = names.iter().position(|n| *n == "batch") {
             array = array.index_axis_move(Axis(batch), 0);
             names.remove(batch);
@@ -67,13 +72,23 @@ impl Case {
         let (rows, columns) = globe.shape();
         let shape = [array.shape()[0], array.shape()[1], rows, columns];
         let array = array.broadcast(IxDyn(&shape)).unwrap();
-        let field = |time: ndarray::ArrayViewD<'_, f32>| time.to_owned().into_dimensionality::<Ix3>().unwrap().as_standard_layout().into_owned().into_shared();
+        let field = |time: ndarray::ArrayViewD<'_, f32>| {
+            time.to_owned()
+                .into_dimensionality::<Ix3>()
+                .unwrap()
+                .as_standard_layout()
+                .into_owned()
+                .into_shared()
+        };
         array.outer_iter().map(field).collect()
     }
 
     fn keys(&mut self, prefix: &str) -> Vec<String> {
         let names = self.arrays.names().unwrap();
-        names.iter().filter_map(|n| n.trim_end_matches(".npy").strip_prefix(prefix).map(str::to_owned)).collect()
+        names
+            .iter()
+            .filter_map(|n| n.trim_end_matches(".npy").strip_prefix(prefix).map(str::to_owned))
+            .collect()
     }
 }
 
@@ -199,7 +214,11 @@ fn the_rollout_of_the_published_program_is_reproduced() {
                     deviations[place]
                 };
                 let difference = (&found - &expected).fold(0.0f32, |most, d| most.max(d.abs())) / deviation;
-                assert!(difference <= 1e-4, "step {}, {name}, level {level}: {difference} standard deviations", step + 1);
+                assert!(
+                    difference <= 1e-4,
+                    "step {}, {name}, level {level}: {difference} standard deviations",
+                    step + 1
+                );
                 worst = worst.max(difference);
             }
         }
