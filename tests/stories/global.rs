@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use netcdf_reader::NcFile;
-use netcdf_writer::{NcAttrValue, NcFileBuilder, NcWriteFormat, NcWriteOptions};
+use netcdf_writer::{DimensionId, NcAttrValue, NcFileBuilder, NcWriteFormat, NcWriteOptions};
 use nowblend::{
     global::{self, Request},
     ingest::{
@@ -66,16 +66,17 @@ fn write_network(folder: &Path) {
     }
 }
 
+fn coordinate(file: &mut NcFileBuilder, name: &str, along: &[DimensionId], values: &[f64], units: &str) {
+    let id = file.add_variable::<f64>(name, along).unwrap();
+    file.write_variable(id, values).unwrap();
+    file.add_variable_attribute(id, "units", NcAttrValue::Chars(units.into())).unwrap();
+}
+
 /// Two analyses as the public data sets lay them out, rows from the north, but for `left_out`; temperature in degrees, as someone's own file has it.
 fn write_analyses(path: &Path, left_out: &str) {
     let mut file = NcFileBuilder::new();
     let [batch, time, level] = [("batch", 1), ("time", 2), ("level", 3)].map(|(n, s)| file.add_dimension(n, s).unwrap());
     let [lat, lon] = [("lat", ROWS), ("lon", COLUMNS)].map(|(n, s)| file.add_dimension(n, s as u64).unwrap());
-    let coordinate = |file: &mut NcFileBuilder, name: &str, along, values: &[f64], units: &str| {
-        let id = file.add_variable::<f64>(name, along).unwrap();
-        file.write_variable(id, values).unwrap();
-        file.add_variable_attribute(id, "units", NcAttrValue::Chars(units.into())).unwrap();
-    };
     let latitudes: Vec<f64> = (0..ROWS).map(|k| 90.0 - 30.0 * k as f64).collect();
     let longitudes: Vec<f64> = (0..COLUMNS).map(|k| 30.0 * k as f64).collect();
     coordinate(&mut file, "lat", &[lat], &latitudes, "degrees_north");

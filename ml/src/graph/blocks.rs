@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Edges, or rows of nodes, of a block on a CPU.
-const BLOCK: usize = 2048;
+const BLOCK: usize = 1024;
 
 /// Edges of a run of nodes.
 #[derive(Debug)]
@@ -40,11 +40,7 @@ pub struct Work {
 impl Work {
     /// Cut for a device.
     pub fn on(device: &Device) -> Self {
-        let block = if is_cpu(device) {
-            std::env::var("NB_BLOCK").map_or(BLOCK, |b| b.parse().unwrap())
-        } else {
-            usize::MAX
-        };
+        let block = if is_cpu(device) { BLOCK } else { usize::MAX };
         Self {
             device: device.clone(),
             block,

@@ -35,6 +35,13 @@ impl Along {
     }
 }
 
+/// A variable of a file that is wanted: its own name, its public one, and its axes with their lengths.
+struct Chosen {
+    own: String,
+    public: String,
+    dimensions: Vec<(String, u64)>,
+}
+
 /// Rows and columns of a file, and how to bring them from the south and eastwards from Greenwich.
 struct Rows {
     globe: Globe,
@@ -59,7 +66,7 @@ pub fn planes(
         path: path.to_owned(),
         reason: reason.replace(" at offset ", " at byte "),
     };
-    let mut chosen: Vec<(String, String, Vec<(String, u64)>)> = Vec::new();
+    let mut chosen: Vec<Chosen> = Vec::new();
     for variable in file.variables().map_err(|e| told(e.to_string()))? {
         let dimensions: Vec<(String, u64)> = variable.dimensions().iter().map(|d| (d.name.clone(), d.size)).collect();
         let along: Vec<Along> = dimensions.iter().map(|(name, _)| Along::of(name)).collect();
@@ -68,14 +75,18 @@ pub fn planes(
         }
         let on_levels = along.contains(&Along::Level);
         if let Some(public) = names::public(variable.name(), on_levels, &wanted.variables) {
-            chosen.push((variable.name().to_owned(), public.to_owned(), dimensions.clone()));
+            chosen.push(Chosen {
+                own: variable.name().to_owned(),
+                public: public.to_owned(),
+                dimensions: dimensions.clone(),
+            });
         }
     }
     if chosen.is_empty() {
         return Ok(());
     }
     let coordinates = Coordinates { path, file: &file };
-    let rows = rows(&coordinates, &chosen[0].2, limits)?;
+    let rows = rows(&coordinates, &chosen[0].dimensions, limits)?;
     let moments = moments(&coordinates, &file)?;
     let read = Reader {
         path,
@@ -87,13 +98,10 @@ pub fn planes(
     // The coordinates vouch for the size of the fields: no tile is larger than a whole variable.
     let largest = chosen
         .iter()
-        .map(|(.., d)| d.iter().map(|(_, n)| *n).fold(16u64, u64::saturating_mul))
+        .map(|c| c.dimensions.iter().map(|(_, n)| *n).fold(16u64, u64::saturating_mul))
         .max()
         .unwrap_or(0);
-    let levels = chosen
-        .iter()
-        .map(|(.., dimensions)| read.levels(dimensions))
-        .collect::<Result<Vec<_>, _>>()?;
+    let levels = chosen.iter().map(|c| read.levels(&c.dimensions)).collect::<Result<Vec<_>, _>>()?;
     let held = levels.iter().map(Vec::len).max().unwrap_or(1) as u64;
     let vouched = (rows.globe.points() as u64 + rows.twice as u64).saturating_mul(16 * held.max(1) * moments.len().max(1) as u64);
     let most = usize::try_from(largest.min(vouched))
@@ -102,7 +110,7 @@ pub fn planes(
         .min(limits.decoded_bytes());
     let file = open_bytes(path, bytes, most)?;
     let read = Reader { file: &file, ..read };
-    for ((own, public, dimensions), levels) in chosen.iter().zip(&levels) {
+    for (Chosen { own, public, dimensions }, levels) in chosen.iter().zip(&levels) {
         read.variable(own, public, dimensions, levels, take)?;
     }
     Ok(())
