@@ -86,13 +86,8 @@ fn write_analyses(path: &Path, left_out: &str) {
     coordinate(&mut file, "datetime", &[batch, time], &[6.0, 12.0], "hours since 2022-01-01");
     let value = |number: usize, k: usize| (number as f32 + (k as f32 * 0.37).sin()) * 0.5;
     let task = checkpoint().task;
-    let mut number = 0;
-    for variable in task
-        .targets
-        .iter()
-        .chain([&"geopotential_at_surface".to_owned(), &"land_sea_mask".to_owned()])
-    {
-        number += 1;
+    let constants = ["geopotential_at_surface".to_owned(), "land_sea_mask".to_owned()];
+    for (number, variable) in (1..).zip(task.targets.iter().chain(&constants)) {
         if variable == left_out {
             continue;
         }
