@@ -578,7 +578,7 @@ mod tests {
                         shape: vec![1],
                         values: vec![0.0],
                     },
-                ))
+                ));
             },
             &[extra],
         );

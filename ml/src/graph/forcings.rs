@@ -169,8 +169,11 @@ mod tests {
 
     use super::*;
 
+    /// Month, day, hour and minute.
+    type Moment = (u32, u32, u32, u32);
+
     /// Solstices and equinoxes of 2020 (UTC), the declination and the distance of the sun: Meeus, J., 1991: Astronomical Algorithms, 26 and 24.
-    const SEASONS: [((u32, u32, u32, u32), f64, f64); 4] = [
+    const SEASONS: [(Moment, f64, f64); 4] = [
         ((3, 20, 3, 50), 0.0, 0.995_97),
         ((6, 20, 21, 44), 23.4367, 1.016_24),
         ((9, 22, 13, 31), 0.0, 1.003_53),
