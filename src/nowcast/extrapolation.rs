@@ -16,7 +16,7 @@ pub struct ExtrapolationConfig {
     pub advection: SemiLagrangian,
 }
 
-/// Extrapolation along the motion, DR/Dt = 0. Where rain would come from outside the map nothing is known.
+/// Extrapolation along the motion, DR/Dt = 0. Where rain would come from farther outside the map than its configuration allows nothing is known.
 pub struct Extrapolation {
     config: ExtrapolationConfig,
 }

@@ -106,27 +106,18 @@ impl Past {
     }
 
     /// Rain at a lead time, mm h⁻¹, into `out`: `field` `[y, x]`, of any unit, takes on the observed distribution and goes where `displacement`
-    /// takes it. Without `known` it is missing where it comes from cells that were not observed; with it where `known` is missing, and what
-    /// comes from elsewhere is what the field, mirrored at the edge of the map, goes on with there.
+    /// takes it. It is missing where `known` is; what comes from beyond the map is the field, mirrored at its edge.
     pub fn rain_into(
         &self,
         mut field: Array2<f32>,
         displacement: &Displacement,
         interpolation: Interpolation,
-        known: Option<&Array2<f32>>,
+        known: &Array2<f32>,
         mut out: ArrayViewMut2<'_, f32>,
     ) {
         self.distribution.impose(field.view_mut(), &self.seen);
-        match known {
-            None => {
-                self.hide(&mut field);
-                displacement.sample_into(field.view(), interpolation, out.view_mut());
-            }
-            Some(known) => {
-                displacement.read(field.view(), interpolation, Beyond::Mirrored(f32::INFINITY), out.view_mut());
-                out.zip_mut_with(known, |value, known| *value += known);
-            }
-        }
+        displacement.read(field.view(), interpolation, Beyond::Mirrored(f32::INFINITY), out.view_mut());
+        out.zip_mut_with(known, |value, known| *value += known);
         let least = self.dry_db + DRY_BELOW_DB;
         out.par_mapv_inplace(|db| {
             if db < least {

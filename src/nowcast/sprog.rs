@@ -106,7 +106,7 @@ impl Run for SprogRun<'_> {
         let displacement = self.trajectories.advance_to(lead_time);
         let known = self.past.known(displacement, &self.near, self.reach);
         self.past
-            .rain_into(rain, displacement, self.interpolation, Some(&known), there.view_mut());
+            .rain_into(rain, displacement, self.interpolation, &known, there.view_mut());
         Ok(Some(Slice::of_rain(lead_time, there)))
     }
 

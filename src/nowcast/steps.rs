@@ -400,7 +400,7 @@ impl Scene<'_> {
         self.envelope.confine(rain.view_mut(), self.past.dry_db, reach as f32, rim as f32);
         let displacement = member.trajectories.drift_to(self.lead_time, self.drift(k));
         self.past
-            .rain_into(rain, displacement, self.config.advection.interpolation, Some(self.known), out);
+            .rain_into(rain, displacement, self.config.advection.interpolation, self.known, out);
     }
 
     /// What is left of the observed rain, and a member's noise, decibels.
