@@ -64,9 +64,14 @@ fn bounds_of_scales((what, scales): (&'static str, usize), (rain, rain_min_mm_h)
         .holds(wet, rain, rain_min_mm_h, "greater than 0, at most 10")
 }
 
+/// A distance of `km` in cells of a grid.
+fn cells(km: f64, grid: &Grid) -> f32 {
+    (1000.0 * km / grid.cell_size_m()) as f32
+}
+
 /// What is taken to be outside of the map, up to `km` from its edge.
 fn beyond(km: f64, grid: &Grid) -> Beyond {
-    match (1000.0 * km / grid.cell_size_m()) as f32 {
+    match cells(km, grid) {
         0.0 => Beyond::Missing,
         cells => Beyond::Mirrored(cells),
     }

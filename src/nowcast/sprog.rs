@@ -62,7 +62,7 @@ impl Forecaster for Sprog {
     fn start<'a>(&'a self, analysis: &'a Analysis, lead_times: &'a [LeadTime], _: Seed) -> Result<Box<dyn Run + 'a>, Error> {
         let mut notices = super::notices_of_motion(analysis, self.name(), self.config.rain_min_mm_h);
         let past = Past::of(analysis, self.config.scales, self.config.rain_min_mm_h, self.name(), &mut notices)?;
-        let reach = (1000.0 * self.config.beyond_km / analysis.grid().cell_size_m()) as f32;
+        let reach = super::cells(self.config.beyond_km, analysis.grid());
         Ok(Box::new(SprogRun {
             near: past.near(reach),
             reach,

@@ -137,7 +137,7 @@ impl Forecaster for Steps {
         };
 
         let memory = on_rings(&past);
-        let reach = (1000.0 * config.beyond_km / cell_m) as f32;
+        let reach = super::cells(config.beyond_km, analysis.grid());
         Ok(Box::new(StepsRun {
             config,
             seed,

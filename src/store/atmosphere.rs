@@ -12,7 +12,7 @@ use nowblend_field::{Atmosphere, LeadTime, ReferenceTime};
 
 use super::{
     Error, Provenance, cf,
-    layout::{Element, Layout, Value, Values, Variable},
+    layout::{Element, Layout, Values, Variable},
     netcdf::Netcdf,
     sink::Sink,
 };
@@ -77,7 +77,7 @@ impl AtmosphereWriter {
     ///
     /// [`Error::Write`], [`Error::Layout`].
     pub fn create(path: &Path, initial: &Atmosphere, variables: &[(String, usize)], step: LeadTime, steps: usize) -> Result<Self, Error> {
-        let layout = lay_out(initial, variables, step, steps, Vec::new());
+        let layout = lay_out(initial, variables, step, steps);
         Ok(Self {
             sink: Box::new(Netcdf::create(path, &layout)?),
             layout,
@@ -136,20 +136,8 @@ impl AtmosphereWriter {
             ("source", from.program()),
             ("history", format!("made by {}", from.program())),
             ("comment", "Row 0 is south.".to_owned()),
-            ("references", from.references.join("\n")),
-            ("nowblend_version", from.version.clone()),
-            ("nowblend_commit", from.commit.clone().unwrap_or_else(|| "unknown".to_owned())),
-            ("nowblend_configuration", from.config_toml.clone()),
-            (
-                "nowblend_inputs",
-                serde_json::to_string(&from.inputs).expect("names, sizes and sums are always JSON"),
-            ),
-            (
-                "nowblend_notices",
-                serde_json::to_string(&from.notices).expect("notices are always JSON"),
-            ),
         ];
-        self.layout.attributes = cf::texts(attributes);
+        self.layout.attributes = cf::texts(attributes.into_iter().chain(cf::origin(from)));
         self.sink.finish(&self.layout)
     }
 
@@ -162,8 +150,8 @@ impl AtmosphereWriter {
     }
 }
 
-/// All but the fields.
-fn lay_out(initial: &Atmosphere, variables: &[(String, usize)], step: LeadTime, steps: usize, attributes: Vec<(String, Value)>) -> Layout {
+/// All but the fields, and the attributes that are known at the end.
+fn lay_out(initial: &Atmosphere, variables: &[(String, usize)], step: LeadTime, steps: usize) -> Layout {
     let reference_time: ReferenceTime = initial.valid_time;
     let leads: Vec<i64> = (1..=steps as i64).map(|k| k * i64::from(step.seconds())).collect();
     let valid = leads.iter().map(|lead| reference_time.timestamp() + lead).collect();
@@ -175,7 +163,7 @@ fn lay_out(initial: &Atmosphere, variables: &[(String, usize)], step: LeadTime, 
             ("lat".to_owned(), globe.shape().0),
             ("lon".to_owned(), globe.shape().1),
         ],
-        attributes,
+        attributes: Vec::new(),
         variables: Vec::new(),
     };
     let mut add = |variable: Variable, words: &[(&str, &str)]| layout.variables.push(variable.texts(words));

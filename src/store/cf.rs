@@ -10,7 +10,7 @@
 use nowblend_field::{Grid, LeadTime};
 
 use super::{
-    Header, Packing, Product,
+    Header, Packing, Product, Provenance,
     grid_mapping::GridMapping,
     layout::{Layout, Value, Values, Variable},
     product::{Along, LIMITED, MISSING},
@@ -191,6 +191,24 @@ fn describe(header: &Header, closing: &Closing<'_>) -> Vec<(String, Value)> {
         ("nowblend_findings", closing.findings.unwrap_or("[]").to_owned()),
     ];
     texts(attributes)
+}
+
+/// Where a file of observations or states comes from, for its global attributes.
+pub(super) fn origin(from: &Provenance) -> [(&'static str, String); 6] {
+    [
+        ("references", from.references.join("\n")),
+        ("nowblend_version", from.version.clone()),
+        ("nowblend_commit", from.commit.clone().unwrap_or_else(|| "unknown".to_owned())),
+        ("nowblend_configuration", from.config_toml.clone()),
+        (
+            "nowblend_inputs",
+            serde_json::to_string(&from.inputs).expect("names, sizes and sums are always JSON"),
+        ),
+        (
+            "nowblend_notices",
+            serde_json::to_string(&from.notices).expect("notices are always JSON"),
+        ),
+    ]
 }
 
 /// Texts as attributes, without the bytes that end a text in C.

@@ -116,20 +116,8 @@ fn describe(header: &EventHeader, times: &[ValidTime], from: &Provenance) -> Vec
         ("source", "weather radar".to_owned()),
         ("history", format!("brought into this form by {}", from.program())),
         ("comment", "Row 0 is south. 65535 is not observed; 0 is observed dry.".to_owned()),
-        ("references", from.references.join("\n")),
-        ("nowblend_version", from.version.clone()),
-        ("nowblend_commit", from.commit.clone().unwrap_or_else(|| "unknown".to_owned())),
-        ("nowblend_configuration", from.config_toml.clone()),
-        (
-            "nowblend_inputs",
-            serde_json::to_string(&from.inputs).expect("names, sizes and sums are always JSON"),
-        ),
-        (
-            "nowblend_notices",
-            serde_json::to_string(&from.notices).expect("notices are always JSON"),
-        ),
     ];
-    cf::texts(attributes)
+    cf::texts(attributes.into_iter().chain(cf::origin(from)))
 }
 
 /// All but the rain.
