@@ -1,4 +1,4 @@
-//! What lies around the domain: the domain again, walls, or a given outer state that the flow is led to in a zone along the edges.
+//! What lies around the domain: the domain again, walls, what is beyond the poles, or a given outer state that the flow is led to along the edges.
 
 use rayon::prelude::*;
 
@@ -25,6 +25,8 @@ pub enum Boundary {
     Periodic,
     /// Free-slip walls on all sides.
     Walls,
+    /// Around the globe: the rows close on themselves, and beyond a pole lies the far side, where east and north point the other way.
+    Globe,
     /// Open: beyond the edge is an outer state, and cells near it are relaxed towards it.
     Open(Box<Outer>),
 }
@@ -96,11 +98,19 @@ impl Boundary {
         self.close(depth, Place::Centre, outer);
     }
 
-    /// Faces on the edge are computed only where the domain repeats; else they are given.
-    pub(crate) fn first_face(&self) -> usize {
+    /// West faces on the edge are computed only where the domain repeats; else they are given.
+    pub(crate) fn first_west_face(&self) -> usize {
+        match self {
+            Self::Periodic | Self::Globe => 0,
+            Self::Walls | Self::Open(_) => 1,
+        }
+    }
+
+    /// The same for south faces; those at a pole have no width.
+    pub(crate) fn first_south_face(&self) -> usize {
         match self {
             Self::Periodic => 0,
-            Self::Walls | Self::Open(_) => 1,
+            Self::Walls | Self::Globe | Self::Open(_) => 1,
         }
     }
 
@@ -108,6 +118,7 @@ impl Boundary {
         match self {
             Self::Periodic => repeat(plane),
             Self::Walls => mirror(plane, place),
+            Self::Globe => cross_poles(plane, place),
             Self::Open(_) => match outer {
                 Some(outer) => surround(plane, place, outer),
                 None => mirror(plane, Place::Centre),
@@ -161,14 +172,47 @@ impl Zone {
     }
 }
 
+fn repeat_row(values: &mut [f64], nx: usize) {
+    for k in 0..RIM {
+        values[k] = values[RIM + (nx * RIM - RIM + k) % nx];
+        values[RIM + nx + k] = values[RIM + k % nx];
+    }
+}
+
+/// Closes the rows and puts the far side beyond each pole; no wind blows through a face of no width.
+fn cross_poles(plane: &mut Plane, place: Place) {
+    let Shape { ny, nx } = plane.shape();
+    let sign = if place == Place::Centre { 1.0 } else { -1.0 };
+    let on_pole = place == Place::SouthFace;
+    if on_pole {
+        plane.full_row_mut(RIM).fill(0.0);
+        plane.full_row_mut(RIM + ny).fill(0.0);
+    }
+    for row in RIM..RIM + ny {
+        repeat_row(plane.full_row_mut(row), nx);
+    }
+    // Faces lie on the poles themselves, so that they mirror one row farther in.
+    let (skip, last) = if on_pole { (1, ny) } else { (0, ny - 1) };
+    let mut beyond = |from: usize, to: usize| {
+        plane.copy_row(from, to);
+        let values = plane.full_row_mut(to);
+        let (west, east) = values[RIM..RIM + nx].split_at_mut(nx / 2);
+        west.swap_with_slice(east);
+        values.iter_mut().for_each(|v| *v *= sign);
+        repeat_row(values, nx);
+    };
+    for k in 0..RIM {
+        beyond(RIM + (k + skip).min(ny - 1), RIM - 1 - k);
+    }
+    for k in 0..RIM - skip {
+        beyond(RIM + last - (k + skip).min(ny - 1), RIM + last + 1 + k);
+    }
+}
+
 fn repeat(plane: &mut Plane) {
     let Shape { ny, nx } = plane.shape();
     for row in RIM..RIM + ny {
-        let values = plane.full_row_mut(row);
-        for k in 0..RIM {
-            values[k] = values[RIM + (nx * RIM - RIM + k) % nx];
-            values[RIM + nx + k] = values[RIM + k % nx];
-        }
+        repeat_row(plane.full_row_mut(row), nx);
     }
     for k in 0..RIM {
         plane.copy_row(RIM + (ny * RIM - RIM + k) % ny, k);
@@ -264,6 +308,26 @@ mod tests {
         let mut h = Plane::from_fn(SHAPE, |j, i| (10 * j + i + 1) as f64);
         Boundary::Walls.close(&mut h, Place::Centre, None);
         assert_eq!((h.at(1, -1), h.at(1, -2), h.at(4, 3), h.at(5, 3)), (11.0, 12.0, 34.0, 24.0));
+    }
+
+    #[test]
+    fn beyond_a_pole_lies_the_far_side_and_the_wind_turns() {
+        let shape = Shape { ny: 4, nx: 8 };
+        let value = |j: isize, i: isize| (10 * j + i + 1) as f64;
+        let closed = |place| {
+            let mut plane = Plane::from_fn(shape, value);
+            Boundary::Globe.close(&mut plane, place, None);
+            plane
+        };
+        let h = closed(Place::Centre);
+        assert_eq!((h.at(-1, 1), h.at(-2, 6), h.at(4, 0), h.at(6, 7)), (6.0, 13.0, 35.0, 14.0));
+        assert_eq!((h.at(1, -1), h.at(1, 9), h.at(-1, -1)), (18.0, 12.0, 4.0));
+        let u = closed(Place::WestFace);
+        assert_eq!((u.at(-1, 1), u.at(4, 0)), (-6.0, -35.0));
+        // South faces 0 and 4 are the poles; face 1 lies one row from the south pole, face 3 one row from the north pole.
+        let v = closed(Place::SouthFace);
+        assert_eq!((v.at(0, 3), v.at(4, 3)), (0.0, 0.0));
+        assert_eq!((v.at(-1, 1), v.at(5, 1), v.at(6, 0)), (-16.0, -36.0, -25.0));
     }
 
     #[test]

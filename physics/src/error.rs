@@ -31,4 +31,12 @@ pub enum Error {
         /// Its bounds in words.
         expected: &'static str,
     },
+    /// There is no known case of this name.
+    #[error("there is no case `{found}`, expected one of {expected}")]
+    Case {
+        /// The name asked for.
+        found: String,
+        /// All names.
+        expected: String,
+    },
 }

@@ -306,12 +306,12 @@ impl CoreRun<'_> {
         let eastward = |j: isize, i: isize| 0.5 * (water(j, i - 1) + water(j, i)) * flow.u.at(j, i) * metric.dy_m();
         let northward = |j: isize, i: isize| 0.5 * (water(j - 1, i) + water(j, i)) * flow.v.at(j, i) * width(j);
         let flux_divergence = inside(shape, |j, i| {
-            (eastward(j, i + 1) - eastward(j, i) + northward(j + 1, i) - northward(j, i)) / metric.area_m2(j as usize)
+            (eastward(j, i + 1) - eastward(j, i) + northward(j + 1, i) - northward(j, i)) / metric.area_m2(j as usize, i as usize)
         });
         let convergence = inside(shape, |j, i| {
             let (u, v) = (&flow.u, &flow.v);
             let out = (u.at(j, i + 1) - u.at(j, i)) * metric.dy_m() + v.at(j + 1, i) * width(j + 1) - v.at(j, i) * width(j);
-            -out / metric.area_m2(j as usize)
+            -out / metric.area_m2(j as usize, i as usize)
         });
         [
             ("column_water_kg_m2", self.blocks.spread(&inside(shape, water))),

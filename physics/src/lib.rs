@@ -2,10 +2,12 @@
 
 pub mod balance;
 pub mod boundary;
+pub mod cases;
 mod coarse;
 mod config;
 pub mod constants;
 mod error;
+mod far_transport;
 mod forecaster;
 mod initialise;
 pub mod invariants;
@@ -14,10 +16,13 @@ pub mod moist_layer;
 pub mod moisture;
 mod parcels;
 pub mod plane;
+mod polar_filter;
 pub mod shallow_water;
+pub mod sphere;
 pub mod time_integration;
 pub mod transport;
 mod wandering;
+mod widths;
 
 pub use config::ShallowWaterConfig;
 pub use error::Error;

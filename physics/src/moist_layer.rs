@@ -151,7 +151,9 @@ impl MoistLayer {
         let shape = self.layer.metric.shape();
         let largest = |plane: &Plane| (0..shape.ny).flat_map(|j| plane.row(j)).fold(0.0_f64, |a, b| a.max(b.abs()));
         let wind = largest(&self.flow.u).max(largest(&self.flow.v)) + 5.0;
-        let longest = 0.7 * CARRIED_LIMIT * self.layer.metric.smallest_spacing_m() / wind;
+        // Air that crosses a pole leaves the last row through half a cell.
+        let share = if let Boundary::Globe = self.layer.boundary { 0.35 } else { 0.7 };
+        let longest = share * CARRIED_LIMIT * self.layer.metric.smallest_spacing_m() / wind;
         ((longest / air_step_s) as usize).clamp(1, 6)
     }
 
@@ -248,7 +250,7 @@ impl MoistLayer {
         };
         let share = dt / nudging.time_s / (1.0 + dt / nudging.time_s);
         let per_echo = 0.5 * share / nudging.echo;
-        let first = self.layer.boundary.first_face();
+        let (first, first_row) = (self.layer.boundary.first_west_face(), self.layer.boundary.first_south_face());
         let Flow { u, v, .. } = &mut self.flow;
         u.strips_mut(1).zip(v.strips_mut(1)).enumerate().for_each(|(j, (u, v))| {
             let row = j + RIM;
@@ -257,7 +259,7 @@ impl MoistLayer {
             for k in RIM + first..u.len() - RIM {
                 u[k] += (per_echo * (here[k - 1] + here[k])).min(share) * (to_u[k] - u[k]);
             }
-            if j >= first {
+            if j >= first_row {
                 for k in RIM..v.len() - RIM {
                     v[k] += (per_echo * (south[k] + here[k])).min(share) * (to_v[k] - v[k]);
                 }
@@ -273,7 +275,8 @@ impl MoistLayer {
             return;
         }
         let metric = &self.layer.metric;
-        let (dy, first) = (metric.dy_m(), self.layer.boundary.first_face());
+        let dy = metric.dy_m();
+        let (first, first_row) = (self.layer.boundary.first_west_face(), self.layer.boundary.first_south_face());
         let (u, v) = (&self.flow.u, &self.flow.v);
         let divergence = &mut self.room.divergence;
         divergence.strips_mut(1).enumerate().for_each(|(j, out)| {
@@ -310,7 +313,7 @@ impl MoistLayer {
             for k in RIM + first..u.len() - RIM {
                 u[k] -= along_x * (here[k] - here[k - 1]);
             }
-            if j >= first {
+            if j >= first_row {
                 for k in RIM..v.len() - RIM {
                     v[k] -= along_y * (here[k] - south[k]);
                 }
@@ -337,7 +340,7 @@ impl MoistLayer {
         self.room.courant.par_iter_mut().enumerate().for_each(|(j, worst)| {
             let row = j + RIM;
             let (h, u, v) = (flow.h.full_row(row), flow.u.full_row(row), flow.v.full_row(row));
-            let (per_x, per_y) = (1.0 / metric.width(row), 1.0 / metric.dy_m());
+            let (per_x, per_y) = (1.0 / metric.felt_width(row), 1.0 / metric.dy_m());
             let across = 2.0 * per_x.hypot(per_y);
             *worst = (0.0, RIM);
             let mut largest = 0.0;

@@ -85,6 +85,7 @@ impl Moisture {
             .enumerate()
             .for_each(|(j, (((((h, vapour), cloud), rain), supply), fallen))| {
                 let capacity = capacity.full_row(j + RIM);
+                let area = |k: usize| metric.area_m2(j, k - RIM);
                 let n = h.len();
                 let mut sum = 0.0;
                 for k in RIM..n - RIM {
@@ -101,9 +102,9 @@ impl Moisture {
                     cloud[k] = column.cloud * per_depth;
                     rain[k] = column.rain * per_depth;
                     supply[k] *= rates.supply_left;
-                    sum += fell;
+                    sum += fell * area(k);
                 }
-                *fallen = sum * metric.area_m2(j);
+                *fallen = sum;
             });
     }
 

@@ -9,6 +9,7 @@ use crate::{
     metric::Metric,
     plane::{Plane, RIM, Shape},
     time_integration::{Stage, System},
+    widths::Widths,
 };
 
 /// Rows that one task works on, with its fluxes and vorticities in the cache.
@@ -91,9 +92,27 @@ impl System for ShallowWaterEquations<'_> {
             metric: self.metric,
             orography: self.orography,
             gravity: self.gravity,
-            first_face: self.boundary.first_face(),
+            first_west_face: self.boundary.first_west_face(),
+            first_south_face: self.boundary.first_south_face(),
             stage,
         };
+        match self.metric.varied() {
+            None => self.every_strip(&equations, |row| self.metric.even(row), y, old, into),
+            Some(varied) => self.every_strip(&equations, |row| varied.row(row), y, old, into),
+        }
+        self.boundary.close_flow(into);
+    }
+}
+
+impl ShallowWaterEquations<'_> {
+    fn every_strip<W: Widths>(
+        &mut self,
+        equations: &Equations<'_>,
+        widths: impl Fn(usize) -> W + Sync,
+        y: &Flow,
+        old: &Flow,
+        into: &mut Flow,
+    ) {
         into.h
             .strips_mut(STRIP)
             .zip(into.u.strips_mut(STRIP))
@@ -103,10 +122,9 @@ impl System for ShallowWaterEquations<'_> {
             .enumerate()
             .for_each(|(strip, ((((h, u), v), x), y_flux))| {
                 let mut writes = Writes { h, u, v, x, y: y_flux };
-                ROOM.with_borrow_mut(|room| equations.strip(strip * STRIP, y, old, &mut writes, room));
+                ROOM.with_borrow_mut(|room| equations.strip(&widths, strip * STRIP, y, old, &mut writes, room));
             });
-        equations.last_faces(y, &mut self.fluxes.y);
-        self.boundary.close_flow(into);
+        equations.last_faces(&widths, y, &mut self.fluxes.y);
     }
 }
 
@@ -126,6 +144,9 @@ struct Room {
     flux_y: Vec<f64>,
     vorticity: Vec<f64>,
     bernoulli: Vec<f64>,
+    /// Nought, and a tendency that waits to be filtered.
+    nothing: Vec<f64>,
+    tendency: Vec<f64>,
 }
 
 thread_local! {
@@ -139,6 +160,9 @@ impl Room {
                 rows.resize(size, 0.0);
             }
         }
+        for row in [&mut self.nothing, &mut self.tendency] {
+            row.resize(size, 0.0);
+        }
     }
 }
 
@@ -146,12 +170,13 @@ struct Equations<'a> {
     metric: &'a Metric,
     orography: &'a Plane,
     gravity: f64,
-    first_face: usize,
+    first_west_face: usize,
+    first_south_face: usize,
     stage: Stage,
 }
 
 impl Equations<'_> {
-    fn strip(&self, first: usize, y: &Flow, old: &Flow, writes: &mut Writes<'_>, room: &mut Room) {
+    fn strip<W: Widths>(&self, widths: &impl Fn(usize) -> W, first: usize, y: &Flow, old: &Flow, writes: &mut Writes<'_>, room: &mut Room) {
         let stride = y.h.shape().stride();
         let count = writes.h.len() / stride;
         room.fit((count + 2) * stride);
@@ -159,29 +184,65 @@ impl Equations<'_> {
         for k in 0..count + 2 {
             let row = first + RIM - 1 + k;
             let part = k * stride..(k + 1) * stride;
-            let rows = Rows::of(y, row);
-            self.flux_x(row, &rows, &mut room.flux_x[part.clone()]);
-            self.flux_y(row, &rows, &mut room.flux_y[part.clone()]);
-            self.vorticity(row, &rows, &mut room.vorticity[part.clone()]);
+            let (w, rows) = (widths(row), Rows::of(y, row));
+            self.flux_x(w, &rows, &mut room.flux_x[part.clone()]);
+            self.flux_y(w, &rows, &mut room.flux_y[part.clone()]);
+            if let Some(filter) = self.metric.filter() {
+                filter.cells(row, &mut room.flux_x[part.clone()]);
+                filter.faces(row, &mut room.flux_y[part.clone()]);
+            }
+            self.vorticity(w, row, &rows, &mut room.vorticity[part.clone()]);
             self.bernoulli(row, y, &mut room.bernoulli[part]);
         }
+        let Room {
+            flux_x,
+            flux_y,
+            vorticity,
+            bernoulli,
+            nothing,
+            tendency,
+        } = room;
         let at = |rows: &'_ [f64], k: usize| -> std::ops::Range<usize> {
             debug_assert!(rows.len() >= (k + 1) * stride);
             k * stride..(k + 1) * stride
         };
         for local in 0..count {
             let row = first + RIM + local;
+            let w = widths(row);
             let part = local * stride..(local + 1) * stride;
             let near = Near {
-                flux_x: [0, 1].map(|d| &room.flux_x[at(&room.flux_x, local + d)]),
-                flux_y: [0, 1, 2].map(|d| &room.flux_y[at(&room.flux_y, local + d)]),
-                vorticity: [0, 1, 2].map(|d| &room.vorticity[at(&room.vorticity, local + d)]),
-                bernoulli: [0, 1].map(|d| &room.bernoulli[at(&room.bernoulli, local + d)]),
+                flux_x: [0, 1].map(|d| &flux_x[at(flux_x, local + d)]),
+                flux_y: [0, 1, 2].map(|d| &flux_y[at(flux_y, local + d)]),
+                vorticity: [0, 1, 2].map(|d| &vorticity[at(vorticity, local + d)]),
+                bernoulli: [0, 1].map(|d| &bernoulli[at(bernoulli, local + d)]),
             };
-            self.depth(row, &near, (y.h.full_row(row), old.h.full_row(row)), &mut writes.h[part.clone()]);
-            self.eastward(row, &near, (y.u.full_row(row), old.u.full_row(row)), &mut writes.u[part.clone()]);
-            if row >= RIM + self.first_face {
-                self.northward(&near, (y.v.full_row(row), old.v.full_row(row)), &mut writes.v[part.clone()]);
+            self.depth(w, &near, (y.h.full_row(row), old.h.full_row(row)), &mut writes.h[part.clone()]);
+            let (u, old_u, new_u) = (y.u.full_row(row), old.u.full_row(row), &mut writes.u[part.clone()]);
+            let (v, old_v, new_v) = (y.v.full_row(row), old.v.full_row(row), &mut writes.v[part.clone()]);
+            match self.metric.filter() {
+                Some(filter) if filter.acts_on(row) => {
+                    let alone = Stage {
+                        old: 0.0,
+                        new: 1.0,
+                        ..self.stage
+                    };
+                    let nothing = &nothing[..stride];
+                    let tendency = &mut tendency[..stride];
+                    self.eastward(w, alone, &near, (nothing, nothing), tendency);
+                    filter.cells(row, tendency);
+                    self.stage.combine(u, old_u, tendency, new_u);
+                    if row >= RIM + self.first_south_face {
+                        self.northward(w, alone, &near, (nothing, nothing), tendency);
+                        filter.faces(row, tendency);
+                        self.stage.combine(v, old_v, tendency, new_v);
+                    }
+                }
+                _ => {
+                    self.eastward(w, self.stage, &near, (u, old_u), new_u);
+                    if row >= RIM + self.first_south_face {
+                        self.northward(w, self.stage, &near, (v, old_v), new_v);
+                    }
+                }
             }
             let weight = self.stage.share * self.stage.dt;
             accumulate(&mut writes.x[part.clone()], near.flux_x[1], weight);
@@ -190,52 +251,64 @@ impl Equations<'_> {
     }
 
     /// Fluxes through the north faces of the last row, which belong to no strip.
-    fn last_faces(&self, y: &Flow, sums: &mut Plane) {
+    fn last_faces<W: Widths>(&self, widths: &impl Fn(usize) -> W, y: &Flow, sums: &mut Plane) {
         let shape = y.h.shape();
         let row = RIM + shape.ny;
         ROOM.with_borrow_mut(|room| {
             room.fit(shape.stride());
             let flux = &mut room.flux_y[..shape.stride()];
-            self.flux_y(row, &Rows::of(y, row), flux);
+            self.flux_y(widths(row), &Rows::of(y, row), flux);
             accumulate(sums.full_row_mut(row), flux, self.stage.share * self.stage.dt);
         });
     }
 
     /// h u dy, m³ s⁻¹.
-    fn flux_x(&self, _: usize, rows: &Rows<'_>, out: &mut [f64]) {
-        let half = 0.5 * self.metric.dy_m();
+    fn flux_x(&self, w: impl Widths, rows: &Rows<'_>, out: &mut [f64]) {
         let n = out.len();
         let (h, u) = (&rows.h[..n], &rows.u[..n]);
         for k in 1..n {
-            out[k] = half * (h[k - 1] + h[k]) * u[k];
+            out[k] = w.flux_x(k, h[k - 1], h[k], u[k]);
         }
     }
 
     /// h v dx, m³ s⁻¹.
-    fn flux_y(&self, row: usize, rows: &Rows<'_>, out: &mut [f64]) {
-        let (south, here) = (0.5 * self.metric.width(row - 1), 0.5 * self.metric.width(row));
+    fn flux_y(&self, w: impl Widths, rows: &Rows<'_>, out: &mut [f64]) {
         let n = out.len();
         let (h0, h1, v) = (&rows.h_south[..n], &rows.h[..n], &rows.v[..n]);
         for k in 0..n {
-            out[k] = (south * h0[k] + here * h1[k]) * v[k];
+            out[k] = w.flux_y(k, h0[k], h1[k], v[k]);
         }
     }
 
-    /// (f + ζ)/h on the corners, m⁻¹ s⁻¹, divided by 24 for the averages that use it.
-    fn vorticity(&self, row: usize, rows: &Rows<'_>, out: &mut [f64]) {
-        let dy = self.metric.dy_m();
-        let (south, here) = (self.metric.width(row - 1), self.metric.width(row));
-        let area = self.metric.face_width(row) * dy;
+    /// (f + ζ)/h on the corners, m⁻¹ s⁻¹, divided by 24 for the averages that use it; around a pole the mean of its corners.
+    fn vorticity(&self, w: impl Widths, row: usize, rows: &Rows<'_>, out: &mut [f64]) {
         let n = out.len();
         let f = &self.metric.coriolis().full_row(row)[..n];
         let (h0, h1) = (&rows.h_south[..n], &rows.h[..n]);
         let (u0, u1, v) = (&rows.u_south[..n], &rows.u[..n], &rows.v[..n]);
-        let (a0, a1) = (0.25 * dy * south * 24.0, 0.25 * dy * here * 24.0);
         for k in 1..n {
-            let circulation = f[k] * area + (v[k] - v[k - 1]) * dy - (u1[k] * here - u0[k] * south);
-            let volume = a0 * (h0[k - 1] + h0[k]) + a1 * (h1[k - 1] + h1[k]);
-            out[k] = circulation / volume;
+            let circulation = f[k] * w.corner_area(k) + w.circulation(k, [u0[k], u1[k]], [v[k - 1], v[k]]);
+            let volume = w.volume(k, [h0[k - 1], h0[k], h1[k - 1], h1[k]]);
+            out[k] = circulation / (24.0 * volume);
         }
+        if self.metric.is_pole(row) {
+            out.fill(self.vorticity_of_pole(row, rows) / 24.0);
+        }
+    }
+
+    fn vorticity_of_pole(&self, row: usize, rows: &Rows<'_>) -> f64 {
+        let Shape { ny, nx } = self.metric.shape();
+        let (h, u, sign) = if row < RIM + ny {
+            (rows.h, rows.u, -1.0)
+        } else {
+            (rows.h_south, rows.u_south, 1.0)
+        };
+        let width = self.metric.width(row);
+        let mean = |values: &[f64]| values[RIM..RIM + nx].iter().sum::<f64>() / nx as f64;
+        let f = self.metric.coriolis().full_row(row)[RIM];
+        // The half of each cell that is nearer to the pole holds a quarter of its area.
+        let cap = 0.25 * width * self.metric.dy_m();
+        (f * cap + sign * width * mean(u)) / (cap * mean(h))
     }
 
     /// K + g (h + hs), m² s⁻².
@@ -250,20 +323,18 @@ impl Equations<'_> {
         }
     }
 
-    fn depth(&self, row: usize, near: &Near<'_>, (y, old): (&[f64], &[f64]), out: &mut [f64]) {
+    fn depth(&self, w: impl Widths, near: &Near<'_>, (y, old): (&[f64], &[f64]), out: &mut [f64]) {
         let Stage { old: a, new: b, dt, .. } = self.stage;
-        let rate = dt / (self.metric.width(row) * self.metric.dy_m());
         let n = out.len();
         let (x, south, north) = (&near.flux_x[1][..n], &near.flux_y[1][..n], &near.flux_y[2][..n]);
         let (y, old) = (&y[..n], &old[..n]);
         for k in RIM..n - RIM {
-            out[k] = a * old[k] + b * (y[k] - rate * (x[k + 1] - x[k] + north[k] - south[k]));
+            out[k] = a * old[k] + b * (y[k] - dt * w.per_area(k) * (x[k + 1] - x[k] + north[k] - south[k]));
         }
     }
 
-    fn eastward(&self, row: usize, near: &Near<'_>, (y, old): (&[f64], &[f64]), out: &mut [f64]) {
-        let Stage { old: a, new: b, dt, .. } = self.stage;
-        let rate = dt / self.metric.width(row);
+    fn eastward(&self, w: impl Widths, stage: Stage, near: &Near<'_>, (y, old): (&[f64], &[f64]), out: &mut [f64]) {
+        let Stage { old: a, new: b, dt, .. } = stage;
         let n = out.len();
         let (q0, q1) = (&near.vorticity[1][..n], &near.vorticity[2][..n]);
         let (south, north, x, p) = (
@@ -273,7 +344,7 @@ impl Equations<'_> {
             &near.bernoulli[1][..n],
         );
         let (y, old) = (&y[..n], &old[..n]);
-        for k in RIM + self.first_face..n - RIM {
+        for k in RIM + self.first_west_face..n - RIM {
             // Arakawa and Lamb's alpha, beta, gamma, delta and epsilon (their 3.34).
             let (west, middle, east) = (q0[k - 1] + q1[k - 1], q0[k] + q1[k], q0[k + 1] + q1[k + 1]);
             let alpha = middle + east + q1[k + 1] + q0[k];
@@ -284,13 +355,12 @@ impl Equations<'_> {
             let epsilon_west = q1[k] + q1[k - 1] - q0[k - 1] - q0[k];
             let turning = alpha * north[k] + beta * north[k - 1] + gamma * south[k - 1] + delta * south[k] - epsilon_east * x[k + 1]
                 + epsilon_west * x[k - 1];
-            out[k] = a * old[k] + b * (y[k] + rate * (turning - (p[k] - p[k - 1])));
+            out[k] = a * old[k] + b * (y[k] + dt * w.per_dx(k) * (turning - (p[k] - p[k - 1])));
         }
     }
 
-    fn northward(&self, near: &Near<'_>, (y, old): (&[f64], &[f64]), out: &mut [f64]) {
-        let Stage { old: a, new: b, dt, .. } = self.stage;
-        let rate = dt / self.metric.dy_m();
+    fn northward(&self, w: impl Widths, stage: Stage, near: &Near<'_>, (y, old): (&[f64], &[f64]), out: &mut [f64]) {
+        let Stage { old: a, new: b, dt, .. } = stage;
         let n = out.len();
         let [q_south, q0, q1] = near.vorticity.map(|q| &q[..n]);
         let [x_south, x] = near.flux_x.map(|x| &x[..n]);
@@ -309,7 +379,7 @@ impl Equations<'_> {
             let phi_south = west + south_west - east - south_east;
             let turning = gamma * x[k + 1] + delta * x[k] + alpha * x_south[k] + beta * x_south[k + 1] + phi_north * v_north[k]
                 - phi_south * v_south[k];
-            out[k] = a * old[k] + b * (y[k] - rate * (turning + p[k] - p_south[k]));
+            out[k] = a * old[k] + b * (y[k] - dt * w.per_dy(k) * (turning + p[k] - p_south[k]));
         }
     }
 }
@@ -353,7 +423,7 @@ struct Near<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{constants::GRAVITY, invariants, metric::Rotation, time_integration::ssprk3};
+    use crate::{constants::GRAVITY, invariants, metric::Rotation, sphere::Sphere, time_integration::ssprk3};
 
     const SHAPE: Shape = Shape { ny: 24, nx: 28 };
 
@@ -451,6 +521,8 @@ mod tests {
                 tilted = narrowing(SHAPE);
                 tilted.clone()
             }),
+            (Boundary::Globe, Metric::globe(SHAPE, Sphere::EARTH, 0.5).unwrap()),
+            (Boundary::Walls, on_a_map(SHAPE)),
         ] {
             let mut orography = rough(SHAPE, 50.0, 20.0, 0.1);
             boundary.close_depth(&mut orography);
@@ -470,6 +542,12 @@ mod tests {
             count,
         };
         Metric::of_grid(&Grid::new(axis(50.0, shape.ny), axis(5.0, shape.nx), Projection::lon_lat()).unwrap())
+    }
+
+    /// A map whose scale grows by a fifth from south-west to north-east.
+    fn on_a_map(shape: Shape) -> Metric {
+        let grid = nowblend_field::Grid::plane(shape.ny, shape.nx, 1000.0);
+        Metric::map(&grid, |y, x| (1.0 + 0.004 * (y + x), 1.0 + 0.004 * y + 0.005 * x))
     }
 
     #[test]

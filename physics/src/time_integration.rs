@@ -13,6 +13,15 @@ pub struct Stage {
     pub share: f64,
 }
 
+impl Stage {
+    /// Writes the stage for values whose change over `dt` is known.
+    pub(crate) fn combine(self, y: &[f64], old: &[f64], change: &[f64], into: &mut [f64]) {
+        for (((into, y), old), change) in into.iter_mut().zip(y).zip(old).zip(change) {
+            *into = self.old * old + self.new * (y + change);
+        }
+    }
+}
+
 /// A system dy/dt = L(y).
 pub trait System {
     /// What is stepped.

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use crate::{
     boundary::Boundary,
+    far_transport,
     metric::Metric,
     plane::{Plane, RIM, Shape},
     shallow_water::Fluxes,
@@ -57,9 +58,10 @@ impl Transport {
     pub fn step(&mut self, metric: &Metric, boundary: &Boundary, fluxes: &Fluxes, depth: &Plane, tracers: &mut [Plane]) {
         self.through_edges.fill(0.0);
         self.depth[0].copy_from(depth);
+        metric.to_volume_depth(&mut self.depth[0]);
         for x in [self.rows_first, !self.rows_first] {
             if x {
-                self.along_x(metric, &fluxes.x, tracers);
+                self.along_x(metric, boundary, &fluxes.x, tracers);
             } else {
                 self.along_y(metric, &fluxes.y, tracers);
             }
@@ -73,13 +75,14 @@ impl Transport {
         self.rows_first = !self.rows_first;
     }
 
-    fn along_x(&mut self, metric: &Metric, fluxes: &Plane, tracers: &[Plane]) {
+    fn along_x(&mut self, metric: &Metric, boundary: &Boundary, fluxes: &Plane, tracers: &[Plane]) {
+        let around_poles = matches!(boundary, Boundary::Globe);
         let [before, after] = &mut self.depth;
         let Shape { ny, nx } = before.shape();
         let stride = before.shape().stride();
         after.strips_mut(1).enumerate().for_each(|(j, out)| {
             let (h, flux) = (&before.full_row(j + RIM)[..stride], &fluxes.full_row(j + RIM)[..stride]);
-            let per_area = 1.0 / metric.area_m2(j);
+            let per_area = 1.0 / metric.nominal_area_m2(j + RIM);
             for k in RIM..RIM + nx {
                 out[k] = h[k] - (flux[k + 1] - flux[k]) * per_area;
             }
@@ -93,8 +96,21 @@ impl Transport {
                 .for_each(|(j, (out, edge))| {
                     let row = j + RIM;
                     ROOM.with_borrow_mut(|room| {
+                        let area = metric.nominal_area_m2(row);
+                        if around_poles && far_transport::is_far(area, before.full_row(row), fluxes.full_row(row)) {
+                            *edge = 0.0;
+                            room.sweep_far(
+                                area,
+                                before.full_row(row),
+                                after.full_row(row),
+                                fluxes.full_row(row),
+                                tracer.full_row(row),
+                                out,
+                            );
+                            return;
+                        }
                         *edge = room.sweep_row(
-                            metric.area_m2(j),
+                            area,
                             before.full_row(row),
                             after.full_row(row),
                             fluxes.full_row(row),
@@ -112,7 +128,7 @@ impl Transport {
         let Shape { ny, nx } = before.shape();
         after.strips_mut(1).enumerate().for_each(|(j, out)| {
             let (h, south, north) = (before.full_row(j + RIM), fluxes.full_row(j + RIM), fluxes.full_row(j + RIM + 1));
-            let per_area = 1.0 / metric.area_m2(j);
+            let per_area = 1.0 / metric.nominal_area_m2(j + RIM);
             for k in RIM..RIM + nx {
                 out[k] = h[k] - (north[k] - south[k]) * per_area;
             }
@@ -164,6 +180,36 @@ impl Room {
             if rows.len() < size {
                 rows.resize(size, 0.0);
             }
+        }
+    }
+
+    /// One row around the globe whose air crosses several cells in a step.
+    fn sweep_far(&mut self, area: f64, before: &[f64], after: &[f64], fluxes: &[f64], q: &[f64], out: &mut [f64]) {
+        let n = out.len();
+        self.fit(n);
+        let (before, after, fluxes, q) = (&before[..n], &after[..n], &fluxes[..n], &q[..n]);
+        let [left, edge] = &mut self.left;
+        let (edge, left, right, flux) = (&mut edge[..n], &mut left[..n], &mut self.right[0][..n], &mut self.flux[0][..n]);
+        for k in 2..n - 1 {
+            edge[k] = between(q[k - 2], q[k - 1], q[k], q[k + 1]);
+        }
+        for k in RIM - 1..=n - RIM {
+            (left[k], right[k]) = limited(edge[k], q[k], edge[k + 1]);
+        }
+        let row = far_transport::Row {
+            area,
+            depth: before,
+            q,
+            left,
+            right,
+        };
+        for k in RIM..=n - RIM {
+            flux[k] = row.through(k, fluxes[k]);
+        }
+        // A mean of what was there is no less than the least of it, but for rounding.
+        let least = q[RIM..n - RIM].iter().fold(f64::INFINITY, |a, b| a.min(*b));
+        for k in RIM..n - RIM {
+            out[k] = ((before[k] * q[k] - (flux[k + 1] - flux[k]) / area) / after[k]).max(least);
         }
     }
 
@@ -244,7 +290,7 @@ impl Columns<'_> {
 
     fn flux(&self, row: usize, room: &mut Room) {
         let n = self.tracer.shape().stride();
-        let per_area = |row: usize| 1.0 / (self.metric.width(row) * self.metric.dy_m());
+        let per_area = |row: usize| 1.0 / self.metric.nominal_area_m2(row);
         let (behind_area, ahead_area) = (per_area(row - 1), per_area(row));
         let (h0, h1) = (&self.before.full_row(row - 1)[..n], &self.before.full_row(row)[..n]);
         let (q0, q1) = (&self.tracer.full_row(row - 1)[..n], &self.tracer.full_row(row)[..n]);
@@ -264,7 +310,7 @@ impl Columns<'_> {
 
     fn update(&self, row: usize, flux: &[Vec<f64>; 2], out: &mut [f64]) {
         let n = out.len();
-        let per_area = 1.0 / (self.metric.width(row) * self.metric.dy_m());
+        let per_area = 1.0 / self.metric.nominal_area_m2(row);
         let (before, after, q) = (
             &self.before.full_row(row)[..n],
             &self.after.full_row(row)[..n],
