@@ -2,14 +2,19 @@
 //!
 //! Every tensor of the project lives here and none leaves it.
 
+mod analytic;
 mod dataset;
 mod error;
+mod exponential;
 pub mod graph;
+mod head;
 mod loss;
+mod mixture;
 mod nowcast_net;
 mod nowcaster;
 mod probability;
 mod scene;
+mod tiles;
 mod training;
 mod weights;
 
@@ -17,4 +22,4 @@ pub use dataset::Event;
 pub use error::Error;
 pub use nowcaster::{NowcastNet, NowcastNetConfig};
 pub use training::{Told, TrainConfig, train};
-pub use weights::{Origin, SHIPPED as SHIPPED_WEIGHTS};
+pub use weights::{Origin, SHIPPED as SHIPPED_WEIGHTS, files as weight_files};

@@ -6,6 +6,9 @@
 //! turns its features and the lead time into weights, a correction and thus probabilities that fall with the threshold by
 //! construction. Before training the network is the analytic forecast.
 //!
+//! Here stand the parts that are tensors: the U-Net and what a lead time brings. The arithmetic of the head is in `mixture`, the analytic
+//! forecasts are in `analytic`.
+//!
 //! Shapes: N batch, J = 8 thresholds, S = 11 analytic forecasts, H x W cells, multiples of 32; frames newest first and already
 //! moved to the reference time.
 
@@ -15,12 +18,7 @@ use burn::{
         GroupNorm, GroupNormConfig, Linear, LinearConfig, PaddingConfig2d,
         conv::{Conv2d, Conv2dConfig},
     },
-    tensor::{
-        Device, Tensor, TensorData,
-        activation::{log_sigmoid, sigmoid, silu},
-        module::{avg_pool2d, interpolate},
-        ops::{AvgPoolOptions, InterpolateMode, InterpolateOptions, PadMode},
-    },
+    tensor::{Device, Tensor, TensorData, activation::silu, module::avg_pool2d, ops::AvgPoolOptions},
 };
 
 /// Thresholds of the exceedance probabilities, mm h⁻¹.
@@ -31,9 +29,9 @@ pub const FRAMES: usize = 4;
 pub const MULTIPLE: usize = 32;
 
 /// Number of thresholds.
-const J: usize = 8;
+pub(crate) const J: usize = 8;
 /// Number of analytic forecasts.
-const S: usize = 11;
+pub(crate) const S: usize = 11;
 /// log₂(lead / 5 min) at which each analytic forecast is first trusted most.
 const LEVEL: [f32; S] = [0.0, 1.3, 2.3, 3.3, 4.3, 5.3, 2.5, 0.0, 0.8, 1.0, 1.2];
 /// Channels of the input: four frames, validity of the newest and of all, motion, step.
@@ -41,7 +39,7 @@ const INPUT: usize = FRAMES + 5;
 /// Channels of the U-Net from fine to coarse.
 const CHANNELS: [usize; 4] = [32, 48, 64, 64];
 /// Channels of the features that the head reads.
-const WIDTH: usize = 24;
+pub(crate) const WIDTH: usize = 24;
 /// Channels of the path at full resolution.
 const FINE: usize = 12;
 /// Width of the embedding of the lead time.
@@ -62,13 +60,14 @@ pub struct RainNet {
     bias: Linear,
 }
 
-/// What the body hands to the head.
-#[derive(Clone)]
-pub struct Encoded {
-    /// Features `[N, 24, H, W]`.
-    pub features: Tensor<4>,
-    /// Analytic exceedance probabilities `[N, S, J, H, W]`.
-    pub analytic: Tensor<5>,
+/// What lead times bring to the head, for each case.
+pub struct Leads {
+    /// Change of each feature's scale, then of its offset `[N, 2 WIDTH]`.
+    pub film: Tensor<2>,
+    /// Logarithms of the analytic forecasts' weights `[N, S J]`.
+    pub table: Tensor<2>,
+    /// Shift of the conditional logits `[N, J]`.
+    pub shift: Tensor<2>,
 }
 
 /// What the network reads; frames are newest first.
@@ -109,8 +108,8 @@ impl RainNet {
         net
     }
 
-    /// The part that does not depend on the lead time.
-    pub fn encode(&self, input: &Input) -> Encoded {
+    /// Features `[N, 24, H, W]`, which do not depend on the lead time.
+    pub fn encode(&self, input: &Input) -> Tensor<4> {
         let [n, _, h, w] = input.rain.dims();
         let newest = input.valid.clone().slice([0..n, 0..1]);
         let all = input.valid.clone().min_dim(1);
@@ -120,48 +119,38 @@ impl RainNet {
         let coarse = self.body.forward(space_to_depth(x.clone())); // [N, 32, H/2, W/2]
         let coarse = up2(self.lat.forward(coarse)); // [N, 24, H, W]
         let fine = self.f2.forward(silu(self.f1.forward(x))); // [N, 24, H, W]
-        Encoded {
-            features: coarse + fine,
-            analytic: analytic(&input.rain, &input.valid),
-        }
+        coarse + fine
     }
 
-    /// P(R >= threshold) `[N, J, H, W]` at the places of the reference time, for lead times `[N]` in minutes; the caller carries it
-    /// along the motion.
-    pub fn head(&self, encoded: &Encoded, lead_min: &[f32]) -> Tensor<4> {
-        let [n, _, h, w] = encoded.features.dims();
-        let device = encoded.features.device();
+    /// Features as the head reads them `[N, 24, H, W]`.
+    pub fn mixed(&self, features: Tensor<4>) -> Tensor<4> {
+        self.w1.forward(features)
+    }
+
+    /// What the lead times of N cases bring, minutes.
+    pub fn leads(&self, lead_min: &[f32], device: &Device) -> Leads {
+        let n = lead_min.len();
         let words: Vec<f32> = lead_min
             .iter()
             .flat_map(|t| [t / 60.0, (t / 5.0).log2() / 3.6, (t / 60.0).sqrt(), 1.0])
             .collect();
-        let e = silu(self.mlp.forward(Tensor::<2>::from_data(TensorData::new(words, [n, 4]), &device))); // [N, 32]
-        let film = self.film.forward(e.clone()).reshape([n, 2 * WIDTH, 1, 1]);
-        let (a, b) = (film.clone().slice([0..n, 0..WIDTH]), film.slice([0..n, WIDTH..2 * WIDTH]));
-        let o = self.w2.forward(silu(self.w1.forward(encoded.features.clone()) * (a + 1.0) + b)); // [N, S + J, H, W]
+        let e = silu(self.mlp.forward(Tensor::<2>::from_data(TensorData::new(words, [n, 4]), device))); // [N, 32]
         let trust: Vec<f32> = lead_min
             .iter()
-            .flat_map(|t| LEVEL.map(|level| -0.4 * (level - (t / 5.0).log2()).powi(2)))
+            .flat_map(|t| LEVEL.map(|level| [-0.4 * (level - (t / 5.0).log2()).powi(2); J]))
+            .flatten()
             .collect();
-        let table = Tensor::<3>::from_data(TensorData::new(trust, [n, S, 1]), &device) + self.tab.forward(e.clone()).reshape([n, S, J]);
-        let table = table.clamp(-12.0, 12.0).exp(); // [N, S, J]
-        let cell = o.clone().slice([0..n, 0..S]).clamp(-6.0, 6.0).exp(); // [N, S, H, W]
+        Leads {
+            film: self.film.forward(e.clone()),
+            table: Tensor::<2>::from_data(TensorData::new(trust, [n, S * J]), device) + self.tab.forward(e.clone()),
+            shift: self.bias.forward(e),
+        }
+    }
 
-        let weight = cell.unsqueeze_dim::<5>(2) * table.reshape([n, S, J, 1, 1]); // [N, S, J, H, W]
-        let total = weight.clone().sum_dim(1).clamp_min(1e-6);
-        let p = ((weight * encoded.analytic.clone()).sum_dim(1) / total).reshape([n, J, h, w]); // [N, J, H, W]
-
-        // Conditional probability of a threshold given the one below, corrected in logits.
-        let eps = 3e-4;
-        let before = Tensor::cat(vec![Tensor::ones([n, 1, h, w], &device), p.clone().slice([0..n, 0..J - 1])], 1);
-        let first = |one: f32, rest: f32| {
-            let values: Vec<f32> = (0..J).map(|j| if j == 0 { one } else { rest }).collect();
-            Tensor::<4>::from_data(TensorData::new(values, [1, J, 1, 1]), &device)
-        };
-        let c = ((p + first(eps, 0.3 * eps)) / (before + first(2.0 * eps, eps))).clamp(1e-4, 1.0 - 1e-3);
-        let logit = c.clone().log() - (c.neg() + 1.0).log();
-        let shift = self.bias.forward(e).reshape([n, J, 1, 1]) + o.slice([0..n, S..S + J]);
-        log_sigmoid(logit + shift).cumsum(1).exp()
+    /// The matrix `[S + J, 24, 1, 1]` and the constants `[S + J]` that turn features into weights and corrections.
+    pub fn readout(&self) -> (Tensor<4>, Tensor<1>) {
+        let bias = self.w2.bias.as_ref().expect("this layer was made with constants");
+        (self.w2.weight.val(), bias.val())
     }
 }
 
@@ -243,61 +232,6 @@ impl Decoder {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         silu(self.n.forward(self.c.forward(x.clone())) + x)
     }
-}
-
-/// Exceedance probabilities `[N, S, J, H, W]` of eleven analytic forecasts: the newest frame sharp and as means over boxes of
-/// 2, 4, 8, 16, 32 cells; the four frames over boxes of 4; and the newest frame with an error of 0.06 and 0.15 decades, its 3 x 3
-/// blur with 0.12, the mean of the four with 0.12.
-fn analytic(rain: &Tensor<4>, valid: &Tensor<4>) -> Tensor<5> {
-    let [n, _, h, w] = rain.dims();
-    let device = rain.device();
-    let newest = valid.clone().slice([0..n, 0..1]); // [N, 1, H, W]
-    let thresholds = |add: f32, log: bool| {
-        let values = THRESHOLDS_MM_H.map(|t| if log { (t as f32 + add).log10() } else { t as f32 + add });
-        Tensor::<4>::from_data(TensorData::new(values.to_vec(), [1, J, 1, 1]), &device)
-    };
-    let exceeds = |k: usize| {
-        let frame = rain.clone().slice([0..n, k..k + 1]);
-        let seen = valid.clone().slice([0..n, k..k + 1]);
-        (frame - thresholds(0.0, false)).greater_equal_scalar(0.0).float() * seen // [N, J, H, W]
-    };
-    let up = |x: Tensor<4>| {
-        let options = InterpolateOptions::new(InterpolateMode::Bilinear)
-            .with_align_corners(false)
-            .with_output_size([h, w]);
-        interpolate(x, options)
-    };
-    let ratio = |a: Tensor<4>, b: Tensor<4>| up(blur(a) / blur(b).clamp_min(0.02));
-
-    let mut parts = vec![exceeds(0)];
-    let (mut e, mut m) = (exceeds(0), newest.clone());
-    for _ in 0..5 {
-        (e, m) = (pool(e, 2), pool(m, 2));
-        parts.push(ratio(e.clone(), m.clone()));
-    }
-    let total = (1..FRAMES).fold(exceeds(0), |sum, k| sum + exceeds(k));
-    let seen = valid.clone().sum_dim(1); // [N, 1, H, W]
-    parts.push(ratio(pool(total, 4), pool(seen.clone(), 4)));
-
-    let log = (rain.clone() + 0.03).log() * std::f32::consts::LOG10_E;
-    let now = log.clone().slice([0..n, 0..1]);
-    let mean = (log * valid.clone()).sum_dim(1) / seen.clone().clamp_min(1.0);
-    let dress = |x: Tensor<4>, width: f32| sigmoid((x - thresholds(0.03, true)) * (1.0 / width));
-    parts.push(dress(now.clone(), 0.06) * newest.clone());
-    parts.push(dress(now.clone(), 0.15) * newest.clone());
-    parts.push(dress(blur(now), 0.12) * newest);
-    parts.push(dress(mean, 0.12) * seen.greater_elem(0.0).float());
-    Tensor::stack(parts, 1)
-}
-
-/// Blur by 1 2 1 in both directions, edges repeated.
-fn blur(x: Tensor<4>) -> Tensor<4> {
-    let [n, c, h, w] = x.dims();
-    let x = x.pad((1, 1, 1, 1), PadMode::Edge); // [N, C, H + 2, W + 2]
-    let part = |k: usize| x.clone().slice([0..n, 0..c, 0..h + 2, k..k + w]);
-    let x = (part(0) + part(1) * 2.0 + part(2)) * 0.25;
-    let part = |k: usize| x.clone().slice([0..n, 0..c, k..k + h, 0..w]);
-    (part(0) + part(1) * 2.0 + part(2)) * 0.25
 }
 
 /// Blocks of 2 x 2 cells become channels: `[N, C, H, W]` to `[N, 4 C, H/2, W/2]`, the block's cells innermost.

@@ -1,6 +1,6 @@
 //! The network as a forecaster of rain, on any grid and to any lead time up to two hours.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use burn::tensor::Device;
 use ndarray::{Array2, Array3, Axis};
@@ -13,26 +13,47 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error,
-    nowcast_net::{Encoded, FRAMES, RainNet, THRESHOLDS_MM_H},
-    probability::{area_matched, at_reference_places},
+    analytic::Analytic,
+    head::{self, Features},
+    mixture::{Lead, Readout},
+    nowcast_net::{FRAMES, MULTIPLE, RainNet, THRESHOLDS_MM_H},
+    probability::area_matched,
     scene::{Scene, coarse, coarse_motion, factor, read_frames},
-    weights,
+    tiles, weights,
 };
 
+/// Smallest pieces of a map, cells.
+const LEAST_TILE: usize = 224;
+/// Name of the diagnostic that tells how far several networks are apart.
+const DISAGREEMENT: &str = "disagreement";
+/// Which threshold it is told at: 1 mm h⁻¹.
+const DISAGREEMENT_AT: usize = 2;
 /// Beyond this the network was never asked in training, minutes.
 const FARTHEST_MIN: f64 = 120.0;
 
 /// Which weights the network takes.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NowcastNetConfig {
-    /// File of weights that `nowblend train` wrote; empty for those that the program ships.
+    /// File of weights that `nowblend train` wrote, or a folder of several, whose mean is the forecast; empty for those that the program ships.
     pub checkpoint: PathBuf,
+    /// Largest side of the pieces in which the network looks at a map, cells of about 2 km: memory grows with its square.
+    pub tile_cells: usize,
 }
 
-/// The learned nowcaster.
+impl Default for NowcastNetConfig {
+    fn default() -> Self {
+        Self {
+            checkpoint: PathBuf::new(),
+            tile_cells: 512,
+        }
+    }
+}
+
+/// The learned nowcaster: one network, or the mean of several that differ in the seed of their training.
 pub struct NowcastNet {
-    net: RainNet,
+    nets: Vec<RainNet>,
+    tile: usize,
 }
 
 impl NowcastNet {
@@ -42,17 +63,30 @@ impl NowcastNet {
     ///
     /// [`Error::Weights`] for weights that cannot be read or belong to another network.
     pub fn new(config: &NowcastNetConfig) -> Result<Self, Error> {
+        if config.tile_cells < LEAST_TILE || !config.tile_cells.is_multiple_of(MULTIPLE) {
+            return Err(Error::Config {
+                key: "tile_cells",
+                found: config.tile_cells as f64,
+                expected: "a multiple of 32, at least 224",
+            });
+        }
         let device = Device::flex();
-        let net = if config.checkpoint.as_os_str().is_empty() {
+        let nets = if config.checkpoint.as_os_str().is_empty() {
             weights::shipped(&device)?
         } else {
             weights::load(&config.checkpoint, &device)?
         };
-        Ok(Self { net })
+        Ok(Self {
+            nets,
+            tile: config.tile_cells,
+        })
     }
 
     pub(crate) fn of(net: RainNet) -> Self {
-        Self { net }
+        Self {
+            nets: vec![net],
+            tile: NowcastNetConfig::default().tile_cells,
+        }
     }
 }
 
@@ -86,20 +120,28 @@ impl Forecaster for NowcastNet {
                 format!("{far} lies beyond the {FARTHEST_MIN} min that it was trained for"),
             );
         }
-        let encoded = self.net.encode(&scene.input(&Device::flex()));
+        let device = Device::flex();
+        let (ny, nx) = frames.grid().shape();
+        let analytic = Analytic::new(&scene, (ny.next_multiple_of(MULTIPLE), nx.next_multiple_of(MULTIPLE)));
+        let lead_min: Vec<f32> = lead_times.iter().map(|l| l.minutes() as f32).collect();
+        let voices = self.nets.iter().map(|net| Voice {
+            features: tiles::features(net, &scene, self.tile, &device),
+            readout: head::readout(net),
+            leads: head::leads(&net.leads(&lead_min, &device)),
+        });
         let trajectories = SemiLagrangian {
             substep_s: 150.0,
             ..Default::default()
         }
         .trajectories(&motion, frames.grid());
         Ok(Box::new(NetworkRun {
-            net: &self.net,
-            encoded,
+            voices: voices.collect(),
+            analytic,
             seen,
             trajectories,
             factor,
             shape: analysis.grid().shape(),
-            lead_times: lead_times.iter(),
+            lead_times: lead_times.iter().enumerate(),
             notices,
         }))
     }
@@ -109,56 +151,90 @@ impl Forecaster for NowcastNet {
     }
 }
 
+/// What one network says of the scene.
+struct Voice {
+    features: Features,
+    readout: Readout,
+    leads: Vec<Lead>,
+}
+
 struct NetworkRun<'a> {
-    net: &'a RainNet,
-    encoded: Encoded,
+    voices: Vec<Voice>,
+    analytic: Analytic,
     seen: Array2<bool>,
     trajectories: Trajectories,
     factor: usize,
     shape: (usize, usize),
-    lead_times: std::slice::Iter<'a, LeadTime>,
+    lead_times: std::iter::Enumerate<std::slice::Iter<'a, LeadTime>>,
     notices: Vec<Notice>,
 }
 
 impl NetworkRun<'_> {
-    /// Probabilities `[threshold, y, x]` on the network's own grid at the valid time; NaN where no frame saw the air that arrives.
-    fn coarse_probability(&mut self, lead_time: LeadTime) -> Array3<f32> {
-        let mut p = at_reference_places(self.net, &self.encoded, self.seen.dim(), lead_time);
+    /// Probabilities `[threshold, y, x]` on the network's own grid at the valid time, and how far the networks are apart where there are several:
+    /// the standard deviation of P(R >= 1 mm/h) among them `[y, x]`. NaN where no frame saw the air that arrives.
+    fn coarse_probability(&mut self, lead_time: LeadTime, number: usize) -> (Array3<f32>, Option<Array2<f32>>) {
+        let shape = self.seen.dim();
+        let mut said = self
+            .voices
+            .iter()
+            .map(|voice| head::probability(&voice.features, &self.analytic, &voice.leads[number], &voice.readout, shape));
+        let mut sum = said.next().expect("there is at least one network");
+        let count = self.voices.len() as f32;
+        let mut squares = (count > 1.0).then(|| sum.index_axis(Axis(0), DISAGREEMENT_AT).mapv(|p| p * p));
+        for p in said {
+            if let Some(squares) = &mut squares {
+                *squares += &p.index_axis(Axis(0), DISAGREEMENT_AT).mapv(|p| p * p);
+            }
+            sum += &p;
+        }
+        let mut p = sum / count;
+        let mut apart = squares.map(|squares| {
+            let mean = p.index_axis(Axis(0), DISAGREEMENT_AT);
+            ndarray::Zip::from(&squares)
+                .and(&mean)
+                .map_collect(|s, m| (s / count - m * m).max(0.0).sqrt())
+        });
         let seen = &self.seen;
-        p.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut plane| {
+        let hide = |mut plane: ndarray::ArrayViewMut2<'_, f32>| {
             ndarray::Zip::from(&mut plane).and(seen).for_each(|p, seen| {
                 if !seen {
                     *p = f32::NAN;
                 }
             });
-        });
+        };
+        p.axis_iter_mut(Axis(0)).into_par_iter().for_each(hide);
+        if let Some(apart) = &mut apart {
+            hide(apart.view_mut());
+        }
         let displacement = self.trajectories.advance_to(lead_time);
         let planes: Vec<Array2<f32>> = p
             .outer_iter()
             .map(|plane| displacement.sample(plane, Interpolation::Linear))
             .collect();
         let views: Vec<_> = planes.iter().map(|p| p.view()).collect();
-        ndarray::stack(Axis(0), &views).expect("all planes have the same shape")
+        let p = ndarray::stack(Axis(0), &views).expect("all planes have the same shape");
+        (p, apart.map(|apart| displacement.sample(apart.view(), Interpolation::Linear)))
     }
 }
 
 impl Run for NetworkRun<'_> {
     fn next(&mut self) -> Result<Option<Slice>, FieldError> {
-        let Some(&lead_time) = self.lead_times.next() else {
+        let Some((number, &lead_time)) = self.lead_times.next() else {
             return Ok(None);
         };
-        let coarse = self.coarse_probability(lead_time);
+        let (coarse, apart) = self.coarse_probability(lead_time, number);
         let probability = refine(&coarse, self.factor, self.shape);
         let rain = area_matched(probability.view()).insert_axis(Axis(0));
         let exceedance = Some(Exceedance {
             thresholds_mm_h: Arc::from(THRESHOLDS_MM_H),
             probability,
         });
+        let apart = apart.map(|apart| refine(&apart.insert_axis(Axis(0)), self.factor, self.shape).index_axis_move(Axis(0), 0));
         Ok(Some(Slice {
             lead_time,
             rain: Some(rain),
             exceedance,
-            diagnostics: BTreeMap::new(),
+            diagnostics: apart.map(|field| (DISAGREEMENT.to_owned(), field)).into_iter().collect(),
         }))
     }
 

@@ -1,47 +1,12 @@
-//! Probabilities of exceedance from a scene, and the one rain field that says yes over the right area.
+//! From probabilities of exceedance the one rain field that says yes over the right area.
 
-use burn::tensor::TensorData;
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, s};
-use nowblend_field::LeadTime;
+use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 use rayon::prelude::*;
 
-use crate::nowcast_net::{Encoded, RainNet, THRESHOLDS_MM_H};
+use crate::nowcast_net::THRESHOLDS_MM_H;
 
-/// Rows of the head's work at a time.
-const BAND: usize = 32;
 /// Least probability at which the rain field says yes.
 const LEAST_YES: f32 = 0.15;
-
-/// P(R >= threshold) `[threshold, y, x]` at the places of the reference time, the padding cut off.
-pub(crate) fn at_reference_places(net: &RainNet, encoded: &Encoded, shape: (usize, usize), lead_time: LeadTime) -> Array3<f32> {
-    let [_, channels, h, w] = encoded.features.dims();
-    let [_, components, thresholds, _, _] = encoded.analytic.dims();
-    let lead_min = lead_time.minutes() as f32;
-    let bands: Vec<(usize, TensorData)> = (0..h)
-        .step_by(BAND)
-        .collect::<Vec<_>>()
-        .into_par_iter()
-        .filter(|row| *row < shape.0)
-        .map(|row| {
-            let rows = row..(row + BAND).min(h);
-            let part = Encoded {
-                features: encoded.features.clone().slice([0..1, 0..channels, rows.clone(), 0..w]),
-                analytic: encoded.analytic.clone().slice([0..1, 0..components, 0..thresholds, rows, 0..w]),
-            };
-            (row, net.head(&part, &[lead_min]).into_data())
-        })
-        .collect();
-    let mut out = Array3::zeros((THRESHOLDS_MM_H.len(), shape.0, shape.1));
-    for (row, data) in bands {
-        let values = data.as_slice::<f32>().expect("the network computes in f32");
-        let rows = values.len() / (thresholds * w);
-        let band = ArrayView3::from_shape((thresholds, rows, w), values).expect("the head gives one value a threshold and cell");
-        let rows = rows.min(shape.0 - row);
-        out.slice_mut(s![.., row..row + rows, ..])
-            .assign(&band.slice(s![.., ..rows, ..shape.1]));
-    }
-    out
-}
 
 /// The rain field `[y, x]`, mm h⁻¹, whose area at or above each threshold is the expected area Σ P.
 ///
@@ -97,6 +62,8 @@ fn yes_threshold(probability: ArrayView2<'_, f32>) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::{Array3, s};
+
     use super::*;
 
     #[test]

@@ -22,8 +22,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, NowcastNet,
+    analytic::Analytic,
     dataset::{CROP, Event, Prepared, Sample},
-    loss::{BRIER_WEIGHT, loss, truth},
+    head::{Lesson, learn},
+    loss::BRIER_WEIGHT,
     nowcast_net::RainNet,
     scene::{batch, coarse, factor},
     weights::{self, Origin},
@@ -220,20 +222,19 @@ impl Run {
             .map(|k| draw(events, Seed(self.progress.seed).derive(&format!("step {step} window {k}"))))
             .collect();
         let input = batch(&samples.iter().map(|s| &s.scene).collect::<Vec<_>>(), device);
-        let encoded = self.net.encode(&input);
-        let mut total: Option<Tensor<1>> = None;
-        for k in 0..2 {
-            let lead_min: Vec<f32> = samples.iter().map(|s| s.lead_min[k]).collect();
-            let rain: Vec<f32> = samples.iter().flat_map(|s| s.truth[k].iter().copied()).collect();
-            let (exceeded, observed) = truth(&rain, [samples.len(), CROP, CROP], device);
-            let part = loss(self.net.head(&encoded, &lead_min), exceeded, observed, &lead_min) * 0.5;
-            total = Some(match total {
-                None => part,
-                Some(sum) => sum + part,
-            });
-        }
-        let total = total.expect("two lead times were added");
-        let value = total.clone().into_scalar::<f32>();
+        let analytic: Vec<Analytic> = samples.par_iter().map(|s| Analytic::new(&s.scene, (CROP, CROP))).collect();
+        let features = self.net.mixed(self.net.encode(&input));
+        let lessons: Vec<Lesson> = (0..2)
+            .map(|k| {
+                let lead_min: Vec<f32> = samples.iter().map(|s| s.lead_min[k]).collect();
+                Lesson {
+                    leads: self.net.leads(&lead_min, device),
+                    lead_min,
+                    truth: samples.iter().map(|s| &s.truth[k]).collect(),
+                }
+            })
+            .collect();
+        let (value, total) = learn(&self.net, features, &analytic, &lessons);
         if !value.is_finite() {
             return Err(Error::Diverged { step, loss: value });
         }
@@ -564,7 +565,11 @@ mod tests {
         let model = train(&config(12), &[event(1)], &[event(2)], &folder, Seed(1), true, &tell).unwrap();
         let losses = losses.into_inner().unwrap();
         assert!(losses[11] < losses[0], "{losses:?}");
-        assert!(NowcastNet::new(&crate::NowcastNetConfig { checkpoint: model }).is_ok());
+        let config = crate::NowcastNetConfig {
+            checkpoint: model,
+            ..Default::default()
+        };
+        assert!(NowcastNet::new(&config).is_ok());
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

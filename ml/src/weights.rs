@@ -1,6 +1,9 @@
 //! Weights as files: written with all that made them, checked when they are read.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use burn::{
     store::{ModuleSnapshot, SafetensorsStore},
@@ -11,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, nowcast_net::RainNet};
 
 /// The weights that the program ships; `weights/MODEL_CARD.md` says what they were made of.
-pub const SHIPPED: &[u8] = include_bytes!("weights/nowcast_net.safetensors");
+pub const SHIPPED: &[&[u8]] = &[include_bytes!("weights/nowcast_net.safetensors")];
 /// Largest file of weights that is read, bytes.
 const LARGEST: u64 = 64 << 20;
 
@@ -30,13 +33,42 @@ pub struct Origin {
     pub validation_score: BTreeMap<u32, f64>,
 }
 
-/// The network with the shipped weights.
-pub(crate) fn shipped(device: &Device) -> Result<RainNet, Error> {
-    read("shipped", SHIPPED.to_vec(), device)
+/// The networks with the shipped weights.
+pub(crate) fn shipped(device: &Device) -> Result<Vec<RainNet>, Error> {
+    SHIPPED.iter().map(|bytes| read("shipped", bytes.to_vec(), device)).collect()
 }
 
-/// The network with the weights of a file.
-pub(crate) fn load(path: &Path, device: &Device) -> Result<RainNet, Error> {
+/// The network with the weights of a file, or those of all `.safetensors` files of a folder, in the order of their names.
+pub(crate) fn load(path: &Path, device: &Device) -> Result<Vec<RainNet>, Error> {
+    let files = files(path)?;
+    files.iter().map(|path| load_one(path, device)).collect()
+}
+
+/// The files of weights that a path names.
+///
+/// # Errors
+///
+/// [`Error::Weights`] for a folder that cannot be read or holds none.
+pub fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let refuse = |reason: String| Error::Weights {
+        origin: path.display().to_string(),
+        reason,
+    };
+    let entries = std::fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let entries = entries.map_err(|e| refuse(e.to_string()))?;
+    let mut files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    files.retain(|file| file.extension().is_some_and(|e| e == "safetensors"));
+    files.sort();
+    if files.is_empty() {
+        return Err(refuse("the folder holds no `.safetensors` file".into()));
+    }
+    Ok(files)
+}
+
+fn load_one(path: &Path, device: &Device) -> Result<RainNet, Error> {
     let origin = path.display().to_string();
     let refuse = |reason: String| Error::Weights {
         origin: origin.clone(),
@@ -92,16 +124,19 @@ pub(crate) fn to_bytes(net: &RainNet, origin: &Origin) -> Result<Vec<u8>, Error>
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use burn::{
         store::{KeyRemapper, PyTorchToBurnAdapter},
-        tensor::{Tensor, TensorData, Tolerance},
+        tensor::{Tensor, TensorData},
     };
-    use ndarray::{Array, Dimension, Ix0, Ix1, Ix3, Ix4};
+    use ndarray::{Array, ArrayView, Dimension, Ix0, Ix1, Ix3, Ix4, IxDyn};
 
     use super::*;
-    use crate::nowcast_net::Input;
+    use crate::{
+        analytic::Analytic,
+        head::{self, Features},
+        nowcast_net::Input,
+        scene::Scene,
+    };
 
     fn origin() -> Origin {
         Origin {
@@ -121,16 +156,22 @@ mod tests {
         assert!(String::from_utf8_lossy(&bytes[..20_000.min(bytes.len())]).contains("validation_score"));
         let again = to_bytes(&read("test", bytes.clone(), &device).unwrap(), &origin()).unwrap();
         assert_eq!(bytes.len(), again.len());
-        let head = |net: &RainNet| {
+        let features = |net: &RainNet| {
             let input = Input {
                 rain: Tensor::ones([1, 4, 32, 32], &device),
                 valid: Tensor::ones([1, 4, 32, 32], &device),
                 motion: Tensor::zeros([1, 2, 32, 32], &device),
                 step_min: Tensor::ones([1], &device),
             };
-            net.head(&net.encode(&input), &[15.0]).into_data()
+            (
+                net.mixed(net.encode(&input)).into_data(),
+                head::readout(net),
+                head::leads(&net.leads(&[15.0], &device)),
+            )
         };
-        head(&net).assert_eq(&head(&read("test", bytes, &device).unwrap()), true);
+        let (before, after) = (features(&net), features(&read("test", bytes, &device).unwrap()));
+        before.0.assert_eq(&after.0, true);
+        assert!(before.1 == after.1 && before.2 == after.2);
     }
 
     #[test]
@@ -191,23 +232,37 @@ mod tests {
             motion: tensor(&motion, [1, 2, 96, 96]),
             step_min: tensor(&step, [1]),
         };
-        let encoded = net.encode(&input);
-        let close = Tolerance::absolute(1e-4);
-        encoded
-            .analytic
-            .clone()
-            .into_data()
-            .assert_approx_eq::<f32>(&tensor(&analytic, [1, 11, 8, 96, 96]).into_data(), close);
-        encoded
-            .features
-            .clone()
-            .into_data()
-            .assert_approx_eq::<f32>(&tensor(&features, [1, 24, 96, 96]).into_data(), close);
-        for (k, lead) in leads.iter().enumerate() {
-            let expected = probability.index_axis(ndarray::Axis(0), k).to_owned();
-            net.head(&encoded, &[*lead])
-                .into_data()
-                .assert_approx_eq::<f32>(&tensor(&expected, [1, 8, 96, 96]).into_data(), close);
+        let found = net.encode(&input);
+        let close = |found: ArrayView<'_, f32, IxDyn>, expected: ArrayView<'_, f32, IxDyn>, what: &str| {
+            assert_eq!(found.shape(), expected.shape(), "{what}");
+            let off = found.iter().zip(&expected).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
+            assert!(off <= 1e-4, "{what}: off by {off}");
+        };
+        let values = Array::from_shape_vec(features.raw_dim(), head::numbers(found.clone())).unwrap();
+        close(values.view().into_dyn(), features.view().into_dyn(), "features");
+        let scene = Scene {
+            rain,
+            valid,
+            motion,
+            step_min: step.into_scalar(),
+        };
+        let parts = Analytic::new(&scene, (96, 96));
+        let mut row = vec![0.0f32; 11 * 8 * 96];
+        for y in 0..96 {
+            parts.row(y, &mut row);
+            let found = ArrayView::from_shape((11, 8, 96), &row).unwrap();
+            let expected = analytic.index_axis(ndarray::Axis(2), y);
+            close(found.into_dyn(), expected.into_dyn(), "analytic forecasts");
+        }
+        let plain = Features::new(net.mixed(found));
+        let lead_times = head::leads(&net.leads(leads.as_slice().unwrap(), &device));
+        for (k, lead) in lead_times.iter().enumerate() {
+            let found = head::probability(&plain, &parts, lead, &head::readout(&net), (96, 96));
+            close(
+                found.view().into_dyn(),
+                probability.index_axis(ndarray::Axis(0), k).into_dyn(),
+                "probability",
+            );
         }
     }
 }

@@ -112,12 +112,15 @@ impl HindcastConfig {
         let resolved = self.resolved();
         let mut digest = Sha256::new();
         digest.update(resolved.to_string());
-        digest.update(nowblend_ml::SHIPPED_WEIGHTS);
+        nowblend_ml::SHIPPED_WEIGHTS.iter().for_each(|weights| digest.update(weights));
         let mut checkpoints = Vec::new();
         named("checkpoint", &resolved, &mut checkpoints);
         // One that cannot be read is told of when the forecaster is built.
-        for bytes in checkpoints.iter().filter_map(|path| std::fs::read(path).ok()) {
-            digest.update(bytes);
+        for checkpoint in checkpoints {
+            let files = nowblend_ml::weight_files(Path::new(&checkpoint)).unwrap_or_default();
+            for bytes in files.iter().filter_map(|path| std::fs::read(path).ok()) {
+                digest.update(bytes);
+            }
         }
         digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }

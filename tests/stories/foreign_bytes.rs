@@ -167,7 +167,7 @@ fn made_here(folder: &Path) -> Vec<Base> {
         base("theirs.npy", npy, GIVEN, 4),
         base("odim.h5", odim, INGEST, 8),
         base("state.grib2", made::state(start()), AIR, 4),
-        base("weights.safetensors", nowblend_ml::SHIPPED_WEIGHTS.to_vec(), WEIGHTS, 1),
+        base("weights.safetensors", nowblend_ml::SHIPPED_WEIGHTS[0].to_vec(), WEIGHTS, 1),
         base("default.toml", nowblend::config::DEFAULT_TOML.as_bytes().to_vec(), CONFIG, 10),
         base("run.toml", full.into_bytes(), RUN, 4),
         base("all.toml", nowblend::config::DEFAULT_TOML.as_bytes().to_vec(), RUN, 1),

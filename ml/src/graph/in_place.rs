@@ -7,6 +7,7 @@
 use burn::tensor::{Int, Tensor, TensorData, activation::silu, module::layer_norm};
 
 use super::blocks::is_cpu;
+use crate::exponential::exponential;
 
 /// Rows that edges look up, each many times.
 #[derive(Debug)]
@@ -138,25 +139,6 @@ fn sum(row: &[f32], f: impl Fn(f32) -> f32) -> f64 {
     rest + lanes.iter().map(|lane| f64::from(*lane)).sum::<f64>()
 }
 
-/// exp(x), within two units in the last place from -87 to 88 and held to its values there beyond.
-///
-/// 2^n · e^r with x = n ln 2 + r and |r| <= ln 2 / 2; e^r by its series to r⁷ / 7!, whose rest is below 5e-9.
-#[inline]
-fn exponential(x: f32) -> f32 {
-    // Adding it rounds to an integer, which then stands in the lowest bits.
-    const ROUND: f32 = 12_582_912.0;
-    let x = x.clamp(-87.0, 88.0);
-    let shifted = x * std::f32::consts::LOG2_E + ROUND;
-    let n = shifted - ROUND;
-    // ln 2 in two parts, of which the first has few enough bits that its product is exact.
-    let r = (x - n * 0.693_359_4) - n * -2.121_944_4e-4;
-    let series = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0]
-        .into_iter()
-        .fold(1.0 / 5040.0, |sum, c| sum * r + c);
-    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
-    series * power
-}
-
 /// Whether numbers lie in this process and nobody asks for gradients.
 fn is_plain(x: &Tensor<2>) -> bool {
     let device = x.device();
@@ -180,16 +162,6 @@ mod tests {
     use burn::tensor::{Device, Tolerance};
 
     use super::*;
-
-    #[test]
-    fn the_exponential_is_right_to_the_last_bits() {
-        for k in -8700..8800 {
-            let x = k as f32 * 0.01;
-            let expected = f64::from(x).exp();
-            let error = (f64::from(exponential(x)) - expected).abs() / expected;
-            assert!(error < 2.5e-7, "exp({x}): relative error {error}");
-        }
-    }
 
     /// The same on plain numbers and on those with gradients, which the tensor library computes.
     fn agree(make: impl Fn(&Device) -> Tensor<2>) {

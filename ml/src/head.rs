@@ -1,0 +1,223 @@
+//! The head of the network over whole fields: probabilities for a forecast, and what training needs to learn from them.
+
+use burn::tensor::{Tensor, TensorData};
+use ndarray::{Array2, Array3, s};
+use rayon::prelude::*;
+
+use crate::{
+    analytic::Analytic,
+    loss::{lead_weight, loss},
+    mixture::{Gradient, Lead, OUT, Readout, Row},
+    nowcast_net::{J, Leads, RainNet, S, WIDTH},
+};
+
+/// Rows that one task works on.
+const BAND: usize = 16;
+
+/// Features of one or more cases in plain memory.
+pub(crate) struct Features {
+    /// `[N, WIDTH, y, x]`.
+    values: Vec<f32>,
+    shape: (usize, usize),
+}
+
+impl Features {
+    /// Those of a tensor `[N, WIDTH, H, W]`.
+    pub fn new(features: Tensor<4>) -> Self {
+        let [_, _, h, w] = features.dims();
+        Self {
+            values: numbers(features),
+            shape: (h, w),
+        }
+    }
+
+    /// Those of a single case in plain memory `[WIDTH, y, x]`.
+    pub fn of_one(values: Vec<f32>, shape: (usize, usize)) -> Self {
+        Self { values, shape }
+    }
+
+    /// The features of a row, a slice a channel.
+    pub fn row(&self, case: usize, y: usize) -> [&[f32]; WIDTH] {
+        let (h, w) = self.shape;
+        std::array::from_fn(|c| &self.values[((case * WIDTH + c) * h + y) * w..][..w])
+    }
+}
+
+/// The readout of a network in plain memory.
+pub(crate) fn readout(net: &RainNet) -> Readout {
+    let (weight, bias) = net.readout();
+    Readout {
+        weight: numbers(weight),
+        bias: numbers(bias),
+    }
+}
+
+/// What lead times bring, in plain memory, a case each.
+pub(crate) fn leads(leads: &Leads) -> Vec<Lead> {
+    let (film, table, shift) = (
+        numbers(leads.film.clone()),
+        numbers(leads.table.clone()),
+        numbers(leads.shift.clone()),
+    );
+    let cases = film
+        .chunks_exact(2 * WIDTH)
+        .zip(table.chunks_exact(S * J))
+        .zip(shift.chunks_exact(J));
+    cases
+        .map(|((film, table), shift)| Lead {
+            scale: film[..WIDTH].iter().map(|a| 1.0 + a).collect(),
+            offset: film[WIDTH..].to_vec(),
+            table: table.to_vec(),
+            shift: shift.to_vec(),
+        })
+        .collect()
+}
+
+/// P(R >= threshold) `[threshold, y, x]` of a single case, its padding cut off to `shape`.
+pub(crate) fn probability(features: &Features, analytic: &Analytic, lead: &Lead, readout: &Readout, shape: (usize, usize)) -> Array3<f32> {
+    let width = features.shape.1;
+    let rows: Vec<usize> = (0..shape.0).step_by(BAND).collect();
+    let bands: Vec<Vec<f32>> = rows
+        .par_iter()
+        .map(|first| {
+            let mut row = Row::new(width);
+            let mut forecasts = vec![0.0; S * J * width];
+            let last = (first + BAND).min(shape.0);
+            let mut out = vec![0.0; (last - first) * J * width];
+            for (y, out) in (*first..last).zip(out.chunks_exact_mut(J * width)) {
+                analytic.row(y, &mut forecasts);
+                row.probability(&features.row(0, y), &forecasts, lead, readout, out);
+            }
+            out
+        })
+        .collect();
+    let mut probability = Array3::zeros((J, shape.0, shape.1));
+    for (first, band) in rows.into_iter().zip(bands) {
+        for (k, row) in band.chunks_exact(J * width).enumerate() {
+            for (j, line) in row.chunks_exact(width).enumerate() {
+                let mut to = probability.slice_mut(s![j, first + k, ..]);
+                to.iter_mut().zip(line).for_each(|(to, p)| *to = *p);
+            }
+        }
+    }
+    probability
+}
+
+/// One lead time of a batch to learn from.
+pub(crate) struct Lesson<'a> {
+    /// What the network says of the lead times.
+    pub leads: Leads,
+    /// Lead time of each case, minutes.
+    pub lead_min: Vec<f32>,
+    /// What was observed in each case `[y, x]`, mm h⁻¹.
+    pub truth: Vec<&'a Array2<f32>>,
+}
+
+/// The mean loss over the observed cells of each lesson, and a tensor whose gradient is that of the mean over the lessons.
+///
+/// The gradient with respect to the features, to what the lead times bring and to the readout is computed in plain loops; the tensor is
+/// Σ of each of these times what it is the gradient of, so that going backwards through it goes on into the rest of the network.
+pub(crate) fn learn(net: &RainNet, features: Tensor<4>, analytic: &[Analytic], lessons: &[Lesson<'_>]) -> (f32, Tensor<1>) {
+    let plain = Features::new(features.clone());
+    let readout = readout(net);
+    let (height, width) = plain.shape;
+    let cases = analytic.len();
+    let shares: Vec<Vec<f32>> = lessons.iter().map(|lesson| shares(lesson, lessons.len())).collect();
+    let leads: Vec<Vec<Lead>> = lessons.iter().map(|lesson| leads(&lesson.leads)).collect();
+    let bands: Vec<(usize, usize)> = (0..cases)
+        .flat_map(|case| (0..height).step_by(BAND).map(move |first| (case, first)))
+        .collect();
+    let learned: Vec<Learned> = bands
+        .par_iter()
+        .map(|(case, first)| {
+            let rows = *first..(first + BAND).min(height);
+            let mut learned = Learned::none(lessons.len(), rows.len() * width);
+            let mut row = Row::new(width);
+            let mut forecasts = vec![0.0; S * J * width];
+            let (mut p, mut of_p) = (vec![0.0; J * width], vec![0.0; J * width]);
+            let mut of_features = vec![0.0; WIDTH * width];
+            for (k, y) in rows.enumerate() {
+                analytic[*case].row(y, &mut forecasts);
+                let here = plain.row(*case, y);
+                for (l, lesson) in lessons.iter().enumerate() {
+                    let lead = &leads[l][*case];
+                    row.probability(&here, &forecasts, lead, &readout, &mut p);
+                    let share = shares[l][*case];
+                    let truth = lesson.truth[*case].row(y);
+                    let rain = truth.as_slice().expect("what was observed lies in one piece");
+                    learned.value += f64::from(share) * loss(&p, rain, share, &mut of_p);
+                    let mut parts = of_features.chunks_exact_mut(width);
+                    let mut into: [&mut [f32]; WIDTH] = std::array::from_fn(|_| parts.next().expect("a part a channel"));
+                    row.gradient(&here, &forecasts, lead, &readout, &p, &of_p, &mut learned.gradients[l], &mut into);
+                    for (c, of) in of_features.chunks_exact(width).enumerate() {
+                        let to = &mut learned.of_features[c][k * width..][..width];
+                        to.iter_mut().zip(of).for_each(|(to, of)| *to += of);
+                    }
+                }
+            }
+            learned
+        })
+        .collect();
+    let mut of_features = vec![0.0f32; plain.values.len()];
+    let mut gradients: Vec<Vec<Gradient>> = lessons.iter().map(|_| vec![Gradient::none(); cases]).collect();
+    let mut value = 0.0;
+    for ((case, first), learned) in bands.into_iter().zip(learned) {
+        value += learned.value;
+        for (of, by_case) in learned.gradients.iter().zip(&mut gradients) {
+            by_case[case].add(of);
+        }
+        for (c, part) in learned.of_features.iter().enumerate() {
+            of_features[((case * WIDTH + c) * height + first) * width..][..part.len()].copy_from_slice(part);
+        }
+    }
+    let device = features.device();
+    let mut total = (features.clone() * Tensor::<4>::from_data(TensorData::new(of_features, features.dims()), &device)).sum();
+    let mut of_readout = Gradient::none();
+    for (lesson, by_case) in lessons.iter().zip(&gradients) {
+        let rows = |of: fn(&Gradient) -> Vec<f32>, width: usize| {
+            let values: Vec<f32> = by_case.iter().flat_map(of).collect();
+            Tensor::<2>::from_data(TensorData::new(values, [cases, width]), &device)
+        };
+        let film = rows(|g| [g.lead.scale.clone(), g.lead.offset.clone()].concat(), 2 * WIDTH);
+        total = total
+            + (lesson.leads.film.clone() * film).sum()
+            + (lesson.leads.table.clone() * rows(|g| g.lead.table.clone(), S * J)).sum()
+            + (lesson.leads.shift.clone() * rows(|g| g.lead.shift.clone(), J)).sum();
+        by_case.iter().for_each(|g| of_readout.add(g));
+    }
+    let (weight, bias) = net.readout();
+    let of_weight = Tensor::<4>::from_data(TensorData::new(of_readout.readout.weight, [OUT, WIDTH, 1, 1]), &device);
+    let of_bias = Tensor::<1>::from_data(TensorData::new(of_readout.readout.bias, [OUT]), &device);
+    (value as f32, total + (weight * of_weight).sum() + (bias * of_bias).sum())
+}
+
+/// What a band adds.
+struct Learned {
+    value: f64,
+    gradients: Vec<Gradient>,
+    of_features: Vec<Vec<f32>>,
+}
+
+impl Learned {
+    fn none(lessons: usize, cells: usize) -> Self {
+        Self {
+            value: 0.0,
+            gradients: vec![Gradient::none(); lessons],
+            of_features: vec![vec![0.0; cells]; WIDTH],
+        }
+    }
+}
+
+/// By how much each cell of each case counts: the weight of its lead time over all observed cells and lessons.
+fn shares(lesson: &Lesson<'_>, lessons: usize) -> Vec<f32> {
+    let observed: usize = lesson.truth.iter().map(|t| t.iter().filter(|r| !r.is_nan()).count()).sum();
+    let all = (observed.max(1) * lessons) as f32;
+    lesson.lead_min.iter().map(|t| lead_weight(*t) / all).collect()
+}
+
+/// The numbers of a tensor.
+pub(crate) fn numbers<const D: usize>(of: Tensor<D>) -> Vec<f32> {
+    of.into_data()
+        .try_into_vec()
+        .expect("the network computes in numbers of four bytes")
+}

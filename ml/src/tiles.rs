@@ -1,0 +1,144 @@
+//! Maps of any size, in overlapping tiles whose features fade into each other, so that memory is bounded and no seam shows.
+
+use burn::tensor::Device;
+use ndarray::{Array3, s};
+
+use crate::{
+    head::{Features, numbers},
+    nowcast_net::{MULTIPLE, RainNet, WIDTH},
+    scene::Scene,
+};
+
+/// Cells over which neighbouring tiles fade into each other.
+const OVERLAP: usize = 96;
+
+/// Features of a scene, its sides padded to multiples of 32, in tiles of at most `tile` x `tile` cells (a multiple of 32 above 192).
+pub(crate) fn features(net: &RainNet, scene: &Scene, tile: usize, device: &Device) -> Features {
+    let (_, ny, nx) = scene.rain.dim();
+    let (height, width) = (ny.next_multiple_of(MULTIPLE), nx.next_multiple_of(MULTIPLE));
+    if height <= tile && width <= tile {
+        return Features::new(net.mixed(net.encode(&scene.input(device))));
+    }
+    let mut sum = vec![0.0f32; WIDTH * height * width];
+    let mut weights = vec![0.0f32; height * width];
+    for y in origins(height, tile) {
+        for x in origins(width, tile) {
+            let (h, w) = (tile.min(height - y), tile.min(width - x));
+            let part = numbers(net.mixed(net.encode(&cut(scene, (y, x), (h, w)).input(device))));
+            let (along_y, along_x) = (fading(y, h, height), fading(x, w, width));
+            for (row, fade_y) in along_y.iter().enumerate() {
+                let at = (y + row) * width + x;
+                for (weight, fade_x) in weights[at..at + w].iter_mut().zip(&along_x) {
+                    *weight += fade_y * fade_x;
+                }
+                for c in 0..WIDTH {
+                    let from = &part[(c * h + row) * w..][..w];
+                    let to = &mut sum[c * height * width + at..][..w];
+                    for ((to, from), fade_x) in to.iter_mut().zip(from).zip(&along_x) {
+                        *to += fade_y * fade_x * from;
+                    }
+                }
+            }
+        }
+    }
+    for plane in sum.chunks_exact_mut(height * width) {
+        for (value, weight) in plane.iter_mut().zip(&weights) {
+            *value /= weight;
+        }
+    }
+    Features::of_one(sum, (height, width))
+}
+
+/// Where tiles begin: each overlaps the one before, the last ends where the map does.
+fn origins(length: usize, tile: usize) -> Vec<usize> {
+    if length <= tile {
+        return vec![0];
+    }
+    let mut origins: Vec<usize> = (0..length - tile).step_by(tile - OVERLAP).collect();
+    origins.push(length - tile);
+    origins
+}
+
+/// Weight of each cell of a tile along one side: rising from next to nothing within the map, 1 along its edge.
+fn fading(origin: usize, count: usize, length: usize) -> Vec<f32> {
+    let rise = |inside: usize| ((inside as f32 + 0.5) / OVERLAP as f32).min(1.0);
+    (0..count)
+        .map(|k| {
+            let west = if origin == 0 { 1.0 } else { rise(k) };
+            let east = if origin + count == length { 1.0 } else { rise(count - 1 - k) };
+            west * east
+        })
+        .collect()
+}
+
+/// A part of a scene; cells beyond it were not observed.
+fn cut(scene: &Scene, (y, x): (usize, usize), (h, w): (usize, usize)) -> Scene {
+    let part = |of: &Array3<f32>| {
+        let (channels, ny, nx) = of.dim();
+        let mut out = Array3::zeros((channels, h, w));
+        let inside = of.slice(s![.., y.min(ny)..(y + h).min(ny), x.min(nx)..(x + w).min(nx)]);
+        out.slice_mut(s![.., ..inside.dim().1, ..inside.dim().2]).assign(&inside);
+        out
+    };
+    Scene {
+        rain: part(&scene.rain),
+        valid: part(&scene.valid),
+        motion: part(&scene.motion),
+        step_min: scene.step_min,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nowcast_net::FRAMES;
+
+    #[test]
+    fn tiles_cover_the_map_and_their_weights_never_vanish() {
+        for length in [256, 512, 544, 1760, 3520] {
+            let mut weights = vec![0.0f32; length];
+            for origin in origins(length, 512) {
+                let count = 512.min(length - origin);
+                for (k, weight) in fading(origin, count, length).into_iter().enumerate() {
+                    weights[origin + k] += weight;
+                }
+            }
+            assert!(weights.iter().all(|w| *w > 0.4), "{length}");
+        }
+    }
+
+    #[test]
+    fn no_seam_shows_where_tiles_meet() {
+        // Smooth rain: neighbouring cells differ little, in one piece and in tiles alike.
+        let device = Device::flex();
+        device.seed(3);
+        let net = RainNet::new(&device);
+        let rain = Array3::from_shape_fn((FRAMES, 320, 448), |(_, y, x)| {
+            2.0 + (y as f32 / 40.0).sin() + (x as f32 / 50.0).cos()
+        });
+        let scene = Scene {
+            valid: Array3::ones(rain.raw_dim()),
+            motion: Array3::zeros((2, 320, 448)),
+            rain,
+            step_min: 5.0,
+        };
+        let steepest = |features: &Features| {
+            let mut most = 0.0f32;
+            for y in 10..300 {
+                for (line, above) in features.row(0, y).iter().zip(features.row(0, y + 1)) {
+                    for x in 10..430 {
+                        // Over two cells: blocks of two share what the coarse path says.
+                        most = most.max((line[x + 2] - line[x]).abs()).max((above[x] - line[x]).abs());
+                    }
+                }
+            }
+            most
+        };
+        let (whole, tiled) = (features(&net, &scene, 512, &device), features(&net, &scene, 224, &device));
+        let (smooth, found) = (steepest(&whole), steepest(&tiled));
+        assert!(
+            found < 1.3 * smooth + 0.01,
+            "steepest change {found} in tiles, {smooth} in one piece"
+        );
+    }
+}
