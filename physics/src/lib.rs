@@ -19,6 +19,7 @@ pub mod plane;
 mod polar_filter;
 pub mod shallow_water;
 pub mod sphere;
+pub mod thermal;
 pub mod time_integration;
 pub mod transport;
 mod wandering;

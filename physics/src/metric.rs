@@ -242,6 +242,22 @@ impl Metric {
         }
     }
 
+    /// One over the distance of the cells on both sides of west face `k` of a whole row, m⁻¹.
+    pub(crate) fn per_dx(&self, full_row: usize, k: usize) -> f64 {
+        match &self.varied {
+            Some(varied) => varied.row(full_row).per_dx(k),
+            None => 1.0 / self.dx_cell[full_row],
+        }
+    }
+
+    /// The same for south face `k`.
+    pub(crate) fn per_dy(&self, full_row: usize, k: usize) -> f64 {
+        match &self.varied {
+            Some(varied) => varied.row(full_row).per_dy(k),
+            None => 1.0 / self.dy,
+        }
+    }
+
     /// Geometry of a whole row of equal cells.
     pub(crate) fn even(&self, full_row: usize) -> Even {
         let (south, here) = (self.dx_cell[full_row.max(1) - 1], self.dx_cell[full_row]);

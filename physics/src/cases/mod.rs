@@ -4,8 +4,13 @@
 //! `nowblend physics run` knows it by; [`Case::bars`] runs what the case is held to.
 
 mod bar;
+mod barotropic_jet;
+mod cosine_bell;
 mod flowing;
+mod moist_globe;
+mod mountain;
 mod norms;
+mod rossby_haurwitz;
 mod williamson;
 mod zonal_flow;
 
@@ -100,8 +105,17 @@ pub struct Invariant {
 /// Every case.
 pub fn all() -> Vec<Box<dyn Case>> {
     vec![
+        Box::new(cosine_bell::CosineBell::ALONG_THE_EQUATOR),
+        Box::new(cosine_bell::CosineBell::OBLIQUE),
+        Box::new(cosine_bell::CosineBell::ACROSS_THE_POLES),
         Box::new(zonal_flow::ZonalFlow::LEVEL),
         Box::new(zonal_flow::ZonalFlow::ACROSS_THE_POLES),
+        Box::new(mountain::Mountain),
+        Box::new(rossby_haurwitz::RossbyHaurwitz),
+        Box::new(barotropic_jet::BarotropicJet::BALANCED),
+        Box::new(barotropic_jet::BarotropicJet::PERTURBED),
+        Box::new(moist_globe::MoistGlobe::Steady),
+        Box::new(moist_globe::MoistGlobe::OverAMountain),
     ]
 }
 
@@ -117,4 +131,29 @@ pub fn named(name: &str) -> Result<Box<dyn Case>, Error> {
         found: name.to_owned(),
         expected: names,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[ignore = "minutes: every bar of every case"]
+    fn every_bar() {
+        let only = std::env::var("CASE").unwrap_or_default();
+        for case in all().iter().filter(|c| c.name().contains(&only)) {
+            let started = std::time::Instant::now();
+            for bar in case.bars().unwrap() {
+                println!(
+                    "{} | {} | {:.3e} | {} | {}",
+                    case.name(),
+                    bar.what,
+                    bar.measured,
+                    bar.bound,
+                    if bar.is_met() { "met" } else { "NOT MET" }
+                );
+            }
+            println!("{} took {:.1} s", case.name(), started.elapsed().as_secs_f64());
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use crate::{
     Error,
     boundary::Boundary,
-    cases::flowing::Flowing,
+    cases::{Bar, Bound, Case, Invariant, flowing::Flowing},
     metric::Metric,
     moist_layer::{Layer, MoistLayer},
     plane::{Plane, Shape},
@@ -79,4 +79,24 @@ where
     pub(crate) fn start(&self, sphere: Sphere, rows: usize) -> Result<Flowing, Error> {
         Ok(Flowing::new(self.layer(globe(sphere, rows)?), COURANT))
     }
+}
+
+/// How far mass, energy and potential enstrophy are from where they were at the end of a case.
+pub(crate) fn drift(case: &dyn Case, rows: usize, energy: f64, enstrophy: f64) -> Result<Vec<Bar>, Error> {
+    drift_over(case, rows, case.length_s(), energy, enstrophy)
+}
+
+/// The same after `seconds`.
+pub(crate) fn drift_over(case: &dyn Case, rows: usize, seconds: f64, energy: f64, enstrophy: f64) -> Result<Vec<Bar>, Error> {
+    let mut run = case.start(rows)?;
+    let before = run.invariants();
+    run.advance(seconds)?;
+    let bars = before.iter().zip(run.invariants()).zip([1e-13, energy, enstrophy]);
+    let bar = |((then, now), most): ((&Invariant, Invariant), f64)| Bar {
+        what: format!("relative change of {} in {} days at {rows} rows", now.name, seconds / DAY),
+        measured: (now.value / then.value - 1.0).abs(),
+        bound: Bound::AtMost(most),
+        remark: "",
+    };
+    Ok(bars.map(bar).collect())
 }
