@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use nowblend::{
     bulletin::{self, Request},
     config::{self, Config, DEFAULT_TOML},
-    convert, demo,
+    convert, demo, folds,
     forecast::{self, Lead, Output},
     global, hindcast,
     ingest::{self, Archive, IngestConfig},
@@ -127,6 +127,18 @@ enum Command {
         #[arg(long)]
         fresh: bool,
     },
+    /// Leaves out one provider of radar data after the other, trains without it and scores the network on its events; resumes.
+    Folds {
+        /// A TOML file such as `configs/folds.toml`.
+        #[arg(short, long, value_name = "FILE", default_value = "configs/folds.toml")]
+        config: PathBuf,
+        /// Where random numbers start.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Starts anew instead of resuming.
+        #[arg(long)]
+        fresh: bool,
+    },
     /// Forecasts the air around the globe with the learned model, from a published checkpoint and two analyses.
     Global {
         #[command(subcommand)]
@@ -234,6 +246,13 @@ struct TrainFile {
     train: TrainRunConfig,
 }
 
+/// Keys of a file of folds.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FoldsFile {
+    folds: folds::FoldsConfig,
+}
+
 /// Keys of a hindcast file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -283,6 +302,10 @@ impl Cli {
             Command::Train { config, seed, fresh } => {
                 let file: TrainFile = config::read(config)?;
                 print_line(&nowblend::train::run(&file.train, Seed(*seed), *fresh)?.display())
+            }
+            Command::Folds { config, seed, fresh } => {
+                let file: FoldsFile = config::read(config)?;
+                print_line(&folds::run(&file.folds, Seed(*seed), *fresh)?.trim_end())
             }
             Command::Global { command } => around_the_globe(command),
             Command::Config { file: Some(path) } => print_line(&config::read::<Config>(path)?.to_toml().trim_end()),

@@ -8,6 +8,7 @@ pub mod check;
 pub mod config;
 pub mod convert;
 pub mod demo;
+pub mod folds;
 pub mod forecast;
 pub mod global;
 pub mod hindcast;

@@ -31,10 +31,27 @@ pub struct EventConfig {
     /// Share of the draws relative to the other events.
     #[serde(default = "one")]
     pub weight: f64,
+    /// Name of the event where several files show the same rain, which must all be on one side; the file itself if not given.
+    #[serde(default)]
+    pub event: String,
+    /// Whose radars these are: by it folds are made (`nowblend folds`).
+    #[serde(default)]
+    pub provider: String,
 }
 
 fn one() -> f64 {
     1.0
+}
+
+impl EventConfig {
+    /// What tells one event from another.
+    fn rain(&self) -> String {
+        if self.event.is_empty() {
+            self.file.display().to_string()
+        } else {
+            self.event.clone()
+        }
+    }
 }
 
 /// Training that cannot start or go on.
@@ -48,10 +65,10 @@ pub enum Error {
     #[error(transparent)]
     Train(#[from] nowblend_ml::Error),
     /// An event is on both sides.
-    #[error("`{}` is among the events to learn from and among those that validate", file.display())]
+    #[error("`{event}` is among the events to learn from and among those that validate")]
     BothSides {
-        /// The file.
-        file: PathBuf,
+        /// Its name, or the file.
+        event: String,
     },
 }
 
@@ -61,8 +78,12 @@ pub enum Error {
 ///
 /// [`Error::BothSides`] where an event would be learned from and judged by, and those of reading and training.
 pub fn run(config: &TrainRunConfig, seed: Seed, fresh: bool) -> Result<PathBuf, Error> {
-    if let Some(both) = config.events.iter().find(|e| config.validation.iter().any(|v| v.file == e.file)) {
-        return Err(Error::BothSides { file: both.file.clone() });
+    if let Some(both) = config
+        .events
+        .iter()
+        .find(|e| config.validation.iter().any(|v| v.rain() == e.rain()))
+    {
+        return Err(Error::BothSides { event: both.rain() });
     }
     let events = config.events.iter().map(event).collect::<Result<Vec<_>, _>>()?;
     let validation = config.validation.iter().map(event).collect::<Result<Vec<_>, _>>()?;

@@ -6,9 +6,9 @@ use std::{
 };
 
 /// Rooms of `src` in order: each may use those before it.
-const ROOMS: [&str; 17] = [
-    "store", "ingest", "nowcast", "check", "verify", "blend", "forecast", "hindcast", "train", "global", "render", "config", "convert",
-    "bulletin", "point", "demo", "cli",
+const ROOMS: [&str; 18] = [
+    "store", "ingest", "nowcast", "check", "verify", "blend", "forecast", "hindcast", "train", "folds", "global", "render", "config",
+    "convert", "bulletin", "point", "demo", "cli",
 ];
 /// Libraries, and the only places that may name them.
 const LIBRARIES: [(&str, &[&str]); 12] = [

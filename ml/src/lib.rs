@@ -14,6 +14,8 @@ mod nowcast_net;
 mod nowcaster;
 mod probability;
 mod scene;
+#[cfg(test)]
+mod speed;
 mod tiles;
 mod training;
 mod weights;

@@ -34,6 +34,9 @@ use crate::{
 /// Lead times at which the validation events are scored, minutes.
 const SCORED_MIN: [u32; 6] = [5, 15, 30, 45, 60, 90];
 
+/// Power that a busy core is taken to need, W: a server of 64 cores at 400 W has about 6 a core, its memory and cooling doubled.
+const WATTS_A_CORE: f64 = 12.0;
+
 /// How the network is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -54,6 +57,8 @@ pub struct TrainConfig {
     pub validate_every: usize,
     /// Starts of each validation event that are scored.
     pub validation_starts: usize,
+    /// Ends the training after so many scores without a better one; 0 for never.
+    pub patience: usize,
     /// Seconds between checkpoints.
     pub checkpoint_s: u64,
 }
@@ -69,6 +74,7 @@ impl Default for TrainConfig {
             average: 0.999,
             validate_every: 250,
             validation_starts: 4,
+            patience: 0,
             checkpoint_s: 180,
         }
     }
@@ -108,7 +114,11 @@ struct Progress {
     step: usize,
     seed: u64,
     best: Option<(usize, f64)>,
+    /// Scores since the best one.
+    since_best: usize,
     mean_loss: f32,
+    /// Processor time of all runs so far, s; none where the system does not tell it.
+    cpu_s: Option<f64>,
     config: TrainConfig,
 }
 
@@ -149,8 +159,18 @@ pub fn train(
     }
     tell(Told::Begin { after: run.progress.step });
     let mut saved = Instant::now();
-    while run.progress.step < config.steps {
+    let mut clock = cpu_s();
+    // A run that was stopped when its patience had ended goes no further.
+    let patient = |progress: &Progress| config.patience == 0 || progress.since_best < config.patience;
+    while run.progress.step < config.steps && patient(&run.progress) {
         run.step(config, &prepared, &device)?;
+        let now = cpu_s();
+        run.progress.cpu_s = run
+            .progress
+            .cpu_s
+            .zip(now.zip(clock))
+            .map(|(sum, (now, before))| sum + now - before);
+        clock = now;
         let step = run.progress.step;
         tell(Told::Step {
             step,
@@ -162,13 +182,14 @@ pub fn train(
             // Geometric: a per cent counts the same at all lead times.
             let mean = (score.values().map(|s| s.max(1e-6).ln()).sum::<f64>() / score.len().max(1) as f64).exp();
             let best = run.progress.best.is_none_or(|(_, before)| mean < before);
+            run.progress.since_best = if best { 0 } else { run.progress.since_best + 1 };
             if best {
                 run.progress.best = Some((step, mean));
                 run.save_model(&model, seed, &prepared, validation, &score)?;
             }
             tell(Told::Score { step, score, best });
         }
-        if last || saved.elapsed() >= Duration::from_secs(config.checkpoint_s) {
+        if last || !patient(&run.progress) || saved.elapsed() >= Duration::from_secs(config.checkpoint_s) {
             run.save(folder)?;
             saved = Instant::now();
         }
@@ -204,7 +225,9 @@ impl Run {
             step: 0,
             seed: seed.0,
             best: None,
+            since_best: 0,
             mean_loss: f32::NAN,
+            cpu_s: Some(0.0),
             config: config.clone(),
         };
         Self {
@@ -267,6 +290,8 @@ impl Run {
             train: events.iter().map(|e| e.name.clone()).collect(),
             validation: validation.iter().map(|e| e.name.clone()).collect(),
             validation_score: score.clone(),
+            cpu_s: self.progress.cpu_s,
+            energy_wh: self.progress.cpu_s.map(|s| s * WATTS_A_CORE / 3600.0),
         };
         let bytes = weights::to_bytes(&self.average.valid(), &origin)?;
         let aside = path.with_extension("safetensors.part");
@@ -425,6 +450,15 @@ fn brier(probability: ArrayView2<'_, f32>, observed: ArrayView2<'_, f32>, thresh
         }
     });
     if count > 0 { sum / count as f64 } else { 0.0 }
+}
+
+/// Processor time that this process has used, s, where the system tells it.
+fn cpu_s() -> Option<f64> {
+    // Of the fields behind the name, the twelfth and the thirteenth are the time in the program and in the system, in hundredths of a second.
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+    let ticks = |k: usize| fields.get(k)?.parse::<f64>().ok();
+    Some((ticks(11)? + ticks(12)?) / 100.0)
 }
 
 /// All numbers of the network, parameter by parameter.

@@ -31,6 +31,12 @@ pub struct Origin {
     pub validation: Vec<String>,
     /// Threshold CRPS on the validation events, mm h⁻¹, by lead time in minutes; lower is better.
     pub validation_score: BTreeMap<u32, f64>,
+    /// Processor time of the training, s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_s: Option<f64>,
+    /// Energy that this took, estimated at 12 W a busy core, Wh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_wh: Option<f64>,
 }
 
 /// The networks with the shipped weights.
@@ -145,6 +151,8 @@ mod tests {
             train: vec!["a".into()],
             validation: vec!["b".into()],
             validation_score: BTreeMap::new(),
+            cpu_s: None,
+            energy_wh: None,
         }
     }
 

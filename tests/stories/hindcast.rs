@@ -30,7 +30,7 @@ fn grid() -> Grid {
 }
 
 /// Frames of a scene of storms as one CF NetCDF file.
-fn write_archive(path: &Path, seed: u64, frame: impl Fn(usize, Array2<f32>) -> Array2<f32>) {
+pub(super) fn write_archive(path: &Path, seed: u64, frame: impl Fn(usize, Array2<f32>) -> Array2<f32>) {
     let scene = Scene::random(&grid(), Seed(seed));
     let header = Header {
         title: "simulated rain".to_owned(),

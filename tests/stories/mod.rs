@@ -4,6 +4,7 @@ mod bad_input;
 mod contract;
 mod demo;
 mod faults;
+mod folds;
 mod forecast;
 mod foreign_bytes;
 mod global;
