@@ -23,6 +23,7 @@ pub mod thermal;
 pub mod time_integration;
 pub mod transport;
 mod wandering;
+mod wide;
 mod widths;
 
 pub use config::ShallowWaterConfig;

@@ -220,6 +220,11 @@ impl Metric {
         self.dx_cell[full_row] * self.dy
     }
 
+    /// Areas of the cells of a whole row, m², where they differ along it.
+    pub(crate) fn areas(&self, full_row: usize) -> Option<&[f64]> {
+        self.varied.as_ref().map(|varied| varied.area.full_row(full_row))
+    }
+
     /// Makes a depth one that holds the same air on cells of nominal area.
     pub(crate) fn to_volume_depth(&self, depth: &mut Plane) {
         let Some(varied) = &self.varied else { return };

@@ -1,10 +1,13 @@
 //! What water does in the air: it condenses where the column holds too much, becomes rain, evaporates and falls.
 
+use std::cell::RefCell;
+
 use rayon::prelude::*;
 
 use crate::{
     metric::Metric,
     plane::{Plane, RIM},
+    wide::{Work, sum, wide},
 };
 
 /// Order of the tracers of moist air.
@@ -63,8 +66,8 @@ impl Moisture {
         rain_mixing_ratio / self.fallout_time_s
     }
 
-    /// Lets water change for `dt` seconds in columns of `capacity` (H q_s0, m). `fallen` receives, row by row, what fell out, m³.
-    pub(crate) fn step(&self, dt: f64, metric: &Metric, capacity: &Plane, depth: &mut Plane, tracers: &mut [Plane], fallen: &mut [f64]) {
+    /// Lets water change for `dt` seconds in columns of `capacity` (H q_s0, m). `changes` receives, row by row, what that changed.
+    pub(crate) fn step(&self, dt: f64, metric: &Metric, capacity: &Plane, depth: &mut Plane, tracers: &mut [Plane], changes: &mut [Change]) {
         let [vapour, cloud, rain, supply, ..] = tracers else {
             return;
         };
@@ -81,34 +84,43 @@ impl Moisture {
             .zip(cloud.strips_mut(1))
             .zip(rain.strips_mut(1))
             .zip(supply.strips_mut(1))
-            .zip(fallen.par_iter_mut())
+            .zip(changes.par_iter_mut())
             .enumerate()
-            .for_each(|(j, (((((h, vapour), cloud), rain), supply), fallen))| {
-                let capacity = capacity.full_row(j + RIM);
-                let area = |k: usize| metric.area_m2(j, k - RIM);
-                let n = h.len();
-                let mut sum = 0.0;
-                for k in RIM..n - RIM {
-                    let column = Column {
-                        depth: h[k],
-                        vapour: h[k] * vapour[k],
-                        cloud: h[k] * cloud[k],
-                        rain: h[k] * rain[k],
-                    };
-                    let (column, fell) = self.change(column, supply[k], capacity[k], &rates);
-                    let per_depth = 1.0 / column.depth;
-                    h[k] = column.depth;
-                    vapour[k] = column.vapour * per_depth;
-                    cloud[k] = column.cloud * per_depth;
-                    rain[k] = column.rain * per_depth;
-                    supply[k] *= rates.supply_left;
-                    sum += fell * area(k);
-                }
-                *fallen = sum;
+            .for_each(|(j, (((((depth, vapour), cloud), rain), supply), change))| {
+                let area = metric.nominal_area_m2(j + RIM);
+                let (fell, deeper) = ROOM.with_borrow_mut(|[fell, deeper]| {
+                    fell.resize(depth.len(), 0.0);
+                    deeper.resize(depth.len(), 0.0);
+                    wide(Row {
+                        moisture: self,
+                        rates: &rates,
+                        capacity: capacity.full_row(j + RIM),
+                        depth,
+                        vapour,
+                        cloud,
+                        rain,
+                        supply,
+                        fell,
+                        deeper,
+                    });
+                    let inside = RIM..fell.len() - RIM;
+                    if let Some(areas) = metric.areas(j + RIM) {
+                        for (k, area_k) in areas.iter().enumerate() {
+                            fell[k] *= area_k / area;
+                            deeper[k] *= area_k / area;
+                        }
+                    }
+                    (sum(&fell[inside.clone()]), sum(&deeper[inside]))
+                });
+                *change = Change {
+                    fallen: area * fell,
+                    mass: area * deeper,
+                };
             });
     }
 
     /// One column after the step, and what fell out of it, m.
+    #[inline(always)]
     fn change(&self, column: Column, supply: f64, capacity: f64, rates: &Rates) -> (Column, f64) {
         let Column {
             depth,
@@ -119,7 +131,7 @@ impl Moisture {
         let supplied = (supply * rates.dt * depth).min(vapour);
         vapour -= supplied;
         rain += supplied;
-        let condensed = (vapour - capacity).clamp(-cloud, vapour);
+        let condensed = (vapour - capacity).max(-cloud).min(vapour);
         vapour -= condensed;
         cloud += condensed;
         let converted = (cloud - self.autoconversion_threshold_kg_kg * depth).max(0.0) * rates.to_rain;
@@ -140,6 +152,67 @@ impl Moisture {
     }
 }
 
+/// What a step of the water changed in one row, m³.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Change {
+    /// Rain that fell out.
+    pub fallen: f64,
+    /// Depth gained, times area.
+    pub mass: f64,
+}
+
+thread_local! {
+    static ROOM: RefCell<[Vec<f64>; 2]> = RefCell::default();
+}
+
+/// One row of columns.
+struct Row<'a> {
+    moisture: &'a Moisture,
+    rates: &'a Rates,
+    capacity: &'a [f64],
+    depth: &'a mut [f64],
+    vapour: &'a mut [f64],
+    cloud: &'a mut [f64],
+    rain: &'a mut [f64],
+    supply: &'a mut [f64],
+    /// What fell out of each column and by how much it grew deeper, m.
+    fell: &'a mut [f64],
+    deeper: &'a mut [f64],
+}
+
+impl Work for Row<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let n = self.depth.len();
+        let (depth, vapour, cloud, rain) = (self.depth, &mut self.vapour[..n], &mut self.cloud[..n], &mut self.rain[..n]);
+        let (supply, capacity, fell, deeper) = (
+            &mut self.supply[..n],
+            &self.capacity[..n],
+            &mut self.fell[..n],
+            &mut self.deeper[..n],
+        );
+        let (moisture, rates) = (*self.moisture, *self.rates);
+        for k in RIM..n - RIM {
+            let h = depth[k];
+            let column = Column {
+                depth: h,
+                vapour: h * vapour[k],
+                cloud: h * cloud[k],
+                rain: h * rain[k],
+            };
+            let (column, fallen) = moisture.change(column, supply[k], capacity[k], &rates);
+            let per_depth = 1.0 / column.depth;
+            depth[k] = column.depth;
+            vapour[k] = column.vapour * per_depth;
+            cloud[k] = column.cloud * per_depth;
+            rain[k] = column.rain * per_depth;
+            supply[k] *= rates.supply_left;
+            fell[k] = fallen;
+            deeper[k] = column.depth - h;
+        }
+    }
+}
+
 /// Depth of a column and amounts of water in it, m.
 #[derive(Debug, Clone, Copy)]
 struct Column {
@@ -149,6 +222,7 @@ struct Column {
     rain: f64,
 }
 
+#[derive(Debug, Clone, Copy)]
 struct Rates {
     to_rain: f64,
     evaporation: f64,

@@ -97,6 +97,12 @@ impl Plane {
         self.data[RIM * stride..(RIM + self.shape.ny) * stride].par_chunks_mut(stride * count)
     }
 
+    /// The same groups, one after the other.
+    pub(crate) fn groups_mut(&mut self, count: usize) -> std::slice::ChunksMut<'_, f64> {
+        let stride = self.shape.stride();
+        self.data[RIM * stride..(RIM + self.shape.ny) * stride].chunks_mut(stride * count)
+    }
+
     /// Copies everything, rim included.
     pub(crate) fn copy_from(&mut self, other: &Self) {
         self.data.copy_from_slice(&other.data);

@@ -9,11 +9,12 @@ use crate::{
     metric::Metric,
     plane::{Plane, RIM, Shape},
     time_integration::{Stage, System},
+    wide::{Work, wide},
     widths::Widths,
 };
 
 /// Rows that one task works on, with its fluxes and vorticities in the cache.
-const STRIP: usize = 16;
+const STRIP: usize = 32;
 
 /// Depth in the middle of the cells, wind on their faces.
 #[derive(Debug, Clone)]
@@ -80,8 +81,8 @@ pub struct ShallowWaterEquations<'a> {
     pub orography: &'a Plane,
     /// Gravity, m s⁻².
     pub gravity: f64,
-    /// Where the air that moves through the faces is added up.
-    pub fluxes: &'a mut Fluxes,
+    /// Where the air that moves through the faces is added up, if anyone asks.
+    pub fluxes: Option<&'a mut Fluxes>,
 }
 
 impl System for ShallowWaterEquations<'_> {
@@ -113,18 +114,53 @@ impl ShallowWaterEquations<'_> {
         old: &Flow,
         into: &mut Flow,
     ) {
-        into.h
-            .strips_mut(STRIP)
-            .zip(into.u.strips_mut(STRIP))
-            .zip(into.v.strips_mut(STRIP))
-            .zip(self.fluxes.x.strips_mut(STRIP))
-            .zip(self.fluxes.y.strips_mut(STRIP))
-            .enumerate()
-            .for_each(|(strip, ((((h, u), v), x), y_flux))| {
-                let mut writes = Writes { h, u, v, x, y: y_flux };
-                ROOM.with_borrow_mut(|room| equations.strip(&widths, strip * STRIP, y, old, &mut writes, room));
+        let Flow { h, u, v } = into;
+        let mut strips: Vec<Writes<'_>> = h
+            .groups_mut(STRIP)
+            .zip(u.groups_mut(STRIP))
+            .zip(v.groups_mut(STRIP))
+            .map(|((h, u), v)| Writes { h, u, v, fluxes: None })
+            .collect();
+        if let Some(Fluxes { x, y }) = self.fluxes.as_deref_mut() {
+            for (strip, fluxes) in strips.iter_mut().zip(x.groups_mut(STRIP).zip(y.groups_mut(STRIP))) {
+                strip.fluxes = Some(fluxes);
+            }
+        }
+        strips.into_par_iter().enumerate().for_each(|(strip, writes)| {
+            ROOM.with_borrow_mut(|room| {
+                wide(Strip {
+                    equations,
+                    widths: &widths,
+                    first: strip * STRIP,
+                    y,
+                    old,
+                    writes,
+                    room,
+                });
             });
-        equations.last_faces(&widths, y, &mut self.fluxes.y);
+        });
+        if let Some(fluxes) = self.fluxes.as_deref_mut() {
+            equations.last_faces(&widths, y, &mut fluxes.y);
+        }
+    }
+}
+
+/// Some rows of one stage.
+struct Strip<'a, F> {
+    equations: &'a Equations<'a>,
+    widths: &'a F,
+    first: usize,
+    y: &'a Flow,
+    old: &'a Flow,
+    writes: Writes<'a>,
+    room: &'a mut Room,
+}
+
+impl<W: Widths, F: Fn(usize) -> W> Work for Strip<'_, F> {
+    #[inline(always)]
+    fn run(mut self) {
+        self.equations
+            .strip(self.widths, self.first, self.y, self.old, &mut self.writes, self.room);
     }
 }
 
@@ -133,17 +169,16 @@ struct Writes<'a> {
     h: &'a mut [f64],
     u: &'a mut [f64],
     v: &'a mut [f64],
-    x: &'a mut [f64],
-    y: &'a mut [f64],
+    fluxes: Option<(&'a mut [f64], &'a mut [f64])>,
 }
 
-/// Rows of fluxes, potential vorticity and Bernoulli function of one strip and of the rows beside it.
+/// Three rows each of fluxes, potential vorticity and Bernoulli function: those that the tendencies of the middle one need.
 #[derive(Default)]
 struct Room {
-    flux_x: Vec<f64>,
-    flux_y: Vec<f64>,
-    vorticity: Vec<f64>,
-    bernoulli: Vec<f64>,
+    flux_x: [Vec<f64>; 3],
+    flux_y: [Vec<f64>; 3],
+    vorticity: [Vec<f64>; 3],
+    bernoulli: [Vec<f64>; 3],
     /// Nought, and a tendency that waits to be filtered.
     nothing: Vec<f64>,
     tendency: Vec<f64>,
@@ -155,12 +190,8 @@ thread_local! {
 
 impl Room {
     fn fit(&mut self, size: usize) {
-        for rows in [&mut self.flux_x, &mut self.flux_y, &mut self.vorticity, &mut self.bernoulli] {
-            if rows.len() < size {
-                rows.resize(size, 0.0);
-            }
-        }
-        for row in [&mut self.nothing, &mut self.tendency] {
+        let rows = [&mut self.flux_x, &mut self.flux_y, &mut self.vorticity, &mut self.bernoulli];
+        for row in rows.into_iter().flatten().chain([&mut self.nothing, &mut self.tendency]) {
             row.resize(size, 0.0);
         }
     }
@@ -176,45 +207,36 @@ struct Equations<'a> {
 }
 
 impl Equations<'_> {
+    #[inline(always)]
     fn strip<W: Widths>(&self, widths: &impl Fn(usize) -> W, first: usize, y: &Flow, old: &Flow, writes: &mut Writes<'_>, room: &mut Room) {
         let stride = y.h.shape().stride();
         let count = writes.h.len() / stride;
-        room.fit((count + 2) * stride);
-        // Row k of the room is whole row first + RIM - 1 + k: one row south of the strip to one row north of it.
+        room.fit(stride);
+        // From one row south of the strip to one row north of it; each new row overwrites the oldest of three.
         for k in 0..count + 2 {
             let row = first + RIM - 1 + k;
-            let part = k * stride..(k + 1) * stride;
-            let (w, rows) = (widths(row), Rows::of(y, row));
-            self.flux_x(w, &rows, &mut room.flux_x[part.clone()]);
-            self.flux_y(w, &rows, &mut room.flux_y[part.clone()]);
-            if let Some(filter) = self.metric.filter() {
-                filter.cells(row, &mut room.flux_x[part.clone()]);
-                filter.faces(row, &mut room.flux_y[part.clone()]);
+            self.fill(widths(row), row, y, room, k % 3);
+            if k < 2 {
+                continue;
             }
-            self.vorticity(w, row, &rows, &mut room.vorticity[part.clone()]);
-            self.bernoulli(row, y, &mut room.bernoulli[part]);
-        }
-        let Room {
-            flux_x,
-            flux_y,
-            vorticity,
-            bernoulli,
-            nothing,
-            tendency,
-        } = room;
-        let at = |rows: &'_ [f64], k: usize| -> std::ops::Range<usize> {
-            debug_assert!(rows.len() >= (k + 1) * stride);
-            k * stride..(k + 1) * stride
-        };
-        for local in 0..count {
-            let row = first + RIM + local;
+            let local = k - 2;
+            let row = row - 1;
             let w = widths(row);
             let part = local * stride..(local + 1) * stride;
+            let Room {
+                flux_x,
+                flux_y,
+                vorticity,
+                bernoulli,
+                nothing,
+                tendency,
+            } = &mut *room;
+            let [south, here, north] = [0, 1, 2].map(|d| (local + d) % 3);
             let near = Near {
-                flux_x: [0, 1].map(|d| &flux_x[at(flux_x, local + d)]),
-                flux_y: [0, 1, 2].map(|d| &flux_y[at(flux_y, local + d)]),
-                vorticity: [0, 1, 2].map(|d| &vorticity[at(vorticity, local + d)]),
-                bernoulli: [0, 1].map(|d| &bernoulli[at(bernoulli, local + d)]),
+                flux_x: [south, here].map(|at| &flux_x[at][..]),
+                flux_y: [south, here, north].map(|at| &flux_y[at][..]),
+                vorticity: [south, here, north].map(|at| &vorticity[at][..]),
+                bernoulli: [south, here].map(|at| &bernoulli[at][..]),
             };
             self.depth(w, &near, (y.h.full_row(row), old.h.full_row(row)), &mut writes.h[part.clone()]);
             let (u, old_u, new_u) = (y.u.full_row(row), old.u.full_row(row), &mut writes.u[part.clone()]);
@@ -244,10 +266,26 @@ impl Equations<'_> {
                     }
                 }
             }
-            let weight = self.stage.share * self.stage.dt;
-            accumulate(&mut writes.x[part.clone()], near.flux_x[1], weight);
-            accumulate(&mut writes.y[part], near.flux_y[1], weight);
+            if let Some((x, y)) = &mut writes.fluxes {
+                let weight = self.stage.share * self.stage.dt;
+                accumulate(&mut x[part.clone()], near.flux_x[1], weight);
+                accumulate(&mut y[part], near.flux_y[1], weight);
+            }
         }
+    }
+
+    /// Fluxes, vorticity and Bernoulli function of whole row `row`.
+    #[inline(always)]
+    fn fill<W: Widths>(&self, w: W, row: usize, y: &Flow, room: &mut Room, at: usize) {
+        let rows = Rows::of(y, row);
+        self.flux_x(w, &rows, &mut room.flux_x[at]);
+        self.flux_y(w, &rows, &mut room.flux_y[at]);
+        if let Some(filter) = self.metric.filter() {
+            filter.cells(row, &mut room.flux_x[at]);
+            filter.faces(row, &mut room.flux_y[at]);
+        }
+        self.vorticity(w, row, &rows, &mut room.vorticity[at]);
+        self.bernoulli(row, y, &mut room.bernoulli[at]);
     }
 
     /// Fluxes through the north faces of the last row, which belong to no strip.
@@ -256,13 +294,14 @@ impl Equations<'_> {
         let row = RIM + shape.ny;
         ROOM.with_borrow_mut(|room| {
             room.fit(shape.stride());
-            let flux = &mut room.flux_y[..shape.stride()];
+            let flux = &mut room.flux_y[0];
             self.flux_y(widths(row), &Rows::of(y, row), flux);
             accumulate(sums.full_row_mut(row), flux, self.stage.share * self.stage.dt);
         });
     }
 
     /// h u dy, m³ s⁻¹.
+    #[inline(always)]
     fn flux_x(&self, w: impl Widths, rows: &Rows<'_>, out: &mut [f64]) {
         let n = out.len();
         let (h, u) = (&rows.h[..n], &rows.u[..n]);
@@ -272,6 +311,7 @@ impl Equations<'_> {
     }
 
     /// h v dx, m³ s⁻¹.
+    #[inline(always)]
     fn flux_y(&self, w: impl Widths, rows: &Rows<'_>, out: &mut [f64]) {
         let n = out.len();
         let (h0, h1, v) = (&rows.h_south[..n], &rows.h[..n], &rows.v[..n]);
@@ -281,6 +321,7 @@ impl Equations<'_> {
     }
 
     /// (f + ζ)/h on the corners, m⁻¹ s⁻¹, divided by 24 for the averages that use it; around a pole the mean of its corners.
+    #[inline(always)]
     fn vorticity(&self, w: impl Widths, row: usize, rows: &Rows<'_>, out: &mut [f64]) {
         let n = out.len();
         let f = &self.metric.coriolis().full_row(row)[..n];
@@ -312,6 +353,7 @@ impl Equations<'_> {
     }
 
     /// K + g (h + hs), m² s⁻².
+    #[inline(always)]
     fn bernoulli(&self, row: usize, y: &Flow, out: &mut [f64]) {
         let n = out.len();
         let g = self.gravity;
@@ -323,6 +365,7 @@ impl Equations<'_> {
         }
     }
 
+    #[inline(always)]
     fn depth(&self, w: impl Widths, near: &Near<'_>, (y, old): (&[f64], &[f64]), out: &mut [f64]) {
         let Stage { new: b, dt, .. } = self.stage;
         let n = out.len();
@@ -334,6 +377,7 @@ impl Equations<'_> {
         }
     }
 
+    #[inline(always)]
     fn eastward(&self, w: impl Widths, stage: Stage, near: &Near<'_>, (y, old): (&[f64], &[f64]), out: &mut [f64]) {
         let Stage { old: a, new: b, dt, .. } = stage;
         let n = out.len();
@@ -360,6 +404,7 @@ impl Equations<'_> {
         }
     }
 
+    #[inline(always)]
     fn northward(&self, w: impl Widths, stage: Stage, near: &Near<'_>, (y, old): (&[f64], &[f64]), out: &mut [f64]) {
         let Stage { old: a, new: b, dt, .. } = stage;
         let n = out.len();
@@ -385,6 +430,7 @@ impl Equations<'_> {
     }
 }
 
+#[inline(always)]
 fn accumulate(sums: &mut [f64], flux: &[f64], weight: f64) {
     let n = sums.len();
     for (sum, flux) in sums[RIM..=n - RIM].iter_mut().zip(&flux[RIM..=n - RIM]) {
@@ -438,7 +484,7 @@ mod tests {
                 boundary,
                 orography,
                 gravity: GRAVITY,
-                fluxes: &mut fluxes,
+                fluxes: Some(&mut fluxes),
             };
             ssprk3(&mut equations, dt, flow, &mut a, &mut b);
         }
@@ -497,7 +543,7 @@ mod tests {
                 boundary,
                 orography,
                 gravity: GRAVITY,
-                fluxes: &mut fluxes,
+                fluxes: Some(&mut fluxes),
             };
             let euler = Stage {
                 old: 0.0,

@@ -10,6 +10,7 @@ use crate::{
     metric::Metric,
     plane::{Plane, RIM, Shape},
     shallow_water::Fluxes,
+    wide::{Work, sum, wide},
 };
 
 /// Rows that one task works on.
@@ -31,7 +32,6 @@ const STRIP: usize = 16;
 pub struct Transport {
     depth: [Plane; 2],
     tracers: Vec<Plane>,
-    edges: Vec<f64>,
     rows_first: bool,
     through_edges: Vec<f64>,
 }
@@ -43,7 +43,6 @@ impl Transport {
         Self {
             depth: [plane.clone(), plane.clone()],
             tracers: vec![plane; tracers],
-            edges: vec![0.0; tracers * shape.ny],
             rows_first: true,
             through_edges: vec![0.0; tracers],
         }
@@ -59,12 +58,8 @@ impl Transport {
         self.through_edges.fill(0.0);
         self.depth[0].copy_from(depth);
         metric.to_volume_depth(&mut self.depth[0]);
-        for x in [self.rows_first, !self.rows_first] {
-            if x {
-                self.along_x(metric, boundary, &fluxes.x, tracers);
-            } else {
-                self.along_y(metric, &fluxes.y, tracers);
-            }
+        for along_x in [self.rows_first, !self.rows_first] {
+            self.pass(metric, boundary, along_x, if along_x { &fluxes.x } else { &fluxes.y }, tracers);
             self.depth.swap(0, 1);
             boundary.close_depth(&mut self.depth[0]);
             for (index, (tracer, moved)) in tracers.iter_mut().zip(&mut self.tracers).enumerate() {
@@ -75,91 +70,59 @@ impl Transport {
         self.rows_first = !self.rows_first;
     }
 
-    fn along_x(&mut self, metric: &Metric, boundary: &Boundary, fluxes: &Plane, tracers: &[Plane]) {
+    /// All tracers along one direction, so that what only the air decides is worked out once.
+    fn pass(&mut self, metric: &Metric, boundary: &Boundary, along_x: bool, fluxes: &Plane, tracers: &[Plane]) {
         let around_poles = matches!(boundary, Boundary::Globe);
         let [before, after] = &mut self.depth;
-        let Shape { ny, nx } = before.shape();
-        let stride = before.shape().stride();
-        after.strips_mut(1).enumerate().for_each(|(j, out)| {
-            let (h, flux) = (&before.full_row(j + RIM)[..stride], &fluxes.full_row(j + RIM)[..stride]);
-            let per_area = 1.0 / metric.nominal_area_m2(j + RIM);
-            for k in RIM..RIM + nx {
-                out[k] = h[k] - (flux[k + 1] - flux[k]) * per_area;
-            }
-        });
-        let after = &*after;
-        for ((tracer, moved), edges) in tracers.iter().zip(&mut self.tracers).zip(self.edges.chunks_exact_mut(ny)) {
-            moved
-                .strips_mut(1)
-                .zip(edges.par_iter_mut())
-                .enumerate()
-                .for_each(|(j, (out, edge))| {
-                    let row = j + RIM;
-                    ROOM.with_borrow_mut(|room| {
-                        let area = metric.nominal_area_m2(row);
-                        if around_poles && far_transport::is_far(area, before.full_row(row), fluxes.full_row(row)) {
-                            *edge = 0.0;
-                            room.sweep_far(
-                                area,
-                                before.full_row(row),
-                                after.full_row(row),
-                                fluxes.full_row(row),
-                                tracer.full_row(row),
-                                out,
-                            );
-                            return;
-                        }
-                        *edge = room.sweep_row(
-                            area,
-                            before.full_row(row),
-                            after.full_row(row),
-                            fluxes.full_row(row),
-                            tracer.full_row(row),
-                            out,
-                        );
-                    });
+        let mut strips = strips(after, &mut self.tracers);
+        strips.par_iter_mut().for_each(|strip| {
+            ROOM.with_borrow_mut(|room| {
+                room.fit(before.shape().stride(), tracers.len());
+                wide(Pass {
+                    air: Air { metric, before, fluxes },
+                    around_poles,
+                    along_x,
+                    tracers,
+                    strip,
+                    room,
                 });
-        }
-        add_sums(&mut self.through_edges, &self.edges, ny);
-    }
-
-    fn along_y(&mut self, metric: &Metric, fluxes: &Plane, tracers: &[Plane]) {
-        let [before, after] = &mut self.depth;
-        let Shape { ny, nx } = before.shape();
-        after.strips_mut(1).enumerate().for_each(|(j, out)| {
-            let (h, south, north) = (before.full_row(j + RIM), fluxes.full_row(j + RIM), fluxes.full_row(j + RIM + 1));
-            let per_area = 1.0 / metric.nominal_area_m2(j + RIM);
-            for k in RIM..RIM + nx {
-                out[k] = h[k] - (north[k] - south[k]) * per_area;
-            }
+            });
         });
-        let after = &*after;
-        self.edges.fill(0.0);
-        for ((tracer, moved), edges) in tracers.iter().zip(&mut self.tracers).zip(self.edges.chunks_exact_mut(ny)) {
-            moved
-                .strips_mut(STRIP)
-                .zip(edges.par_chunks_mut(STRIP))
-                .enumerate()
-                .for_each(|(strip, (out, edges))| {
-                    let columns = Columns {
-                        metric,
-                        before,
-                        after,
-                        fluxes,
-                        tracer,
-                    };
-                    ROOM.with_borrow_mut(|room| columns.sweep(strip * STRIP + RIM, out, edges, room));
-                });
+        for strip in strips {
+            for (sum, through) in self.through_edges.iter_mut().zip(strip.through_edges) {
+                *sum += through;
+            }
         }
-        add_sums(&mut self.through_edges, &self.edges, ny);
     }
 }
 
-/// Adds rows in their order, whoever computed them.
-fn add_sums(sums: &mut [f64], rows: &[f64], ny: usize) {
-    for (sum, rows) in sums.iter_mut().zip(rows.chunks_exact(ny)) {
-        *sum += rows.iter().sum::<f64>();
+/// What one task writes: the same whole rows of the depth and of every tracer.
+struct Strip<'a> {
+    /// The first of them, a whole row.
+    first: usize,
+    after: &'a mut [f64],
+    moved: Vec<&'a mut [f64]>,
+    through_edges: Vec<f64>,
+}
+
+fn strips<'a>(after: &'a mut Plane, moved: &'a mut [Plane]) -> Vec<Strip<'a>> {
+    let tracers = moved.len();
+    let mut strips: Vec<Strip<'_>> = after
+        .groups_mut(STRIP)
+        .enumerate()
+        .map(|(index, after)| Strip {
+            first: RIM + index * STRIP,
+            after,
+            moved: Vec::with_capacity(tracers),
+            through_edges: vec![0.0; tracers],
+        })
+        .collect();
+    for plane in moved {
+        for (strip, rows) in strips.iter_mut().zip(plane.groups_mut(STRIP)) {
+            strip.moved.push(rows);
+        }
     }
+    strips
 }
 
 thread_local! {
@@ -169,27 +132,46 @@ thread_local! {
 /// Rows to work in.
 #[derive(Default)]
 struct Room {
+    /// Share of the air upstream that goes through each face.
+    share: Vec<f64>,
+    /// One over the depth afterwards.
+    per_depth: Vec<f64>,
+    tracers: Vec<TracerRoom>,
+}
+
+/// Rows of one tracer: of this row and of the one before.
+#[derive(Default)]
+struct TracerRoom {
+    edge: [Vec<f64>; 2],
     left: [Vec<f64>; 2],
     right: [Vec<f64>; 2],
     flux: [Vec<f64>; 2],
 }
 
 impl Room {
-    fn fit(&mut self, size: usize) {
-        for rows in [&mut self.left, &mut self.right, &mut self.flux].into_iter().flatten() {
-            if rows.len() < size {
-                rows.resize(size, 0.0);
+    fn fit(&mut self, size: usize, tracers: usize) {
+        self.tracers.resize_with(tracers, TracerRoom::default);
+        for tracer in &mut self.tracers {
+            for row in [&mut tracer.edge, &mut tracer.left, &mut tracer.right, &mut tracer.flux].into_iter().flatten() {
+                row.resize(size, 0.0);
             }
         }
+        self.share.resize(size, 0.0);
+        self.per_depth.resize(size, 0.0);
     }
+}
 
+impl TracerRoom {
     /// One row around the globe whose air crosses several cells in a step.
     fn sweep_far(&mut self, area: f64, before: &[f64], after: &[f64], fluxes: &[f64], q: &[f64], out: &mut [f64]) {
         let n = out.len();
-        self.fit(n);
         let (before, after, fluxes, q) = (&before[..n], &after[..n], &fluxes[..n], &q[..n]);
-        let [left, edge] = &mut self.left;
-        let (edge, left, right, flux) = (&mut edge[..n], &mut left[..n], &mut self.right[0][..n], &mut self.flux[0][..n]);
+        let (edge, left, right, flux) = (
+            &mut self.edge[0][..n],
+            &mut self.left[0][..n],
+            &mut self.right[0][..n],
+            &mut self.flux[0][..n],
+        );
         for k in 2..n - 1 {
             edge[k] = between(q[k - 2], q[k - 1], q[k], q[k + 1]);
         }
@@ -214,133 +196,217 @@ impl Room {
     }
 
     /// One row eastward; returns what came in through both ends.
-    fn sweep_row(&mut self, area: f64, before: &[f64], after: &[f64], fluxes: &[f64], q: &[f64], out: &mut [f64]) -> f64 {
+    #[inline(always)]
+    fn sweep_row(&mut self, row: &Faces<'_>, q: &[f64], out: &mut [f64]) -> f64 {
         let n = out.len();
-        self.fit(n);
-        let (before, after, fluxes, q) = (&before[..n], &after[..n], &fluxes[..n], &q[..n]);
-        let [left, edge] = &mut self.left;
-        let (edge, left, right, flux) = (&mut edge[..n], &mut left[..n], &mut self.right[0][..n], &mut self.flux[0][..n]);
+        let q = &q[..n];
+        let (edge, left, right, flux) = (
+            &mut self.edge[0][..n],
+            &mut self.left[0][..n],
+            &mut self.right[0][..n],
+            &mut self.flux[0][..n],
+        );
         for k in 2..n - 1 {
             edge[k] = between(q[k - 2], q[k - 1], q[k], q[k + 1]);
         }
         for k in RIM - 1..=n - RIM {
             (left[k], right[k]) = limited(edge[k], q[k], edge[k + 1]);
         }
-        let per_area = 1.0 / area;
+        let (fluxes, share) = (&row.fluxes[..n], &row.share[..n]);
         for k in RIM..=n - RIM {
-            let upstream = Parabolas {
-                behind: (left[k - 1], q[k - 1], right[k - 1], before[k - 1]),
-                ahead: (left[k], q[k], right[k], before[k]),
-            };
-            flux[k] = fluxes[k] * upstream.on_face(fluxes[k], per_area, per_area);
+            let behind = (left[k - 1], q[k - 1], right[k - 1]);
+            flux[k] = fluxes[k] * on_face(fluxes[k], share[k], behind, (left[k], q[k], right[k]));
         }
+        let (before, per_depth) = (&row.before[..n], &row.per_depth[..n]);
         for k in RIM..n - RIM {
-            out[k] = (before[k] * q[k] - (flux[k + 1] - flux[k]) * per_area) / after[k];
+            out[k] = (before[k] * q[k] - (flux[k + 1] - flux[k]) * row.per_area) * per_depth[k];
         }
         flux[RIM] - flux[n - RIM]
     }
+
+    /// Parabolas along y of whole row `row`; the south edge is the north edge of the row before, unless this is the first.
+    #[inline(always)]
+    fn parabolas(&mut self, tracer: &Plane, row: usize, first: bool) {
+        let n = tracer.shape().stride();
+        let q: [&[f64]; 5] = std::array::from_fn(|d| &tracer.full_row(row + d - 2)[..n]);
+        let (south, north) = self.edge.split_at_mut(1);
+        let (south, north) = (&mut south[0][..n], &mut north[0][..n]);
+        let (left, right) = (&mut self.left[1][..n], &mut self.right[1][..n]);
+        if first {
+            for k in RIM..n - RIM {
+                south[k] = between(q[0][k], q[1][k], q[2][k], q[3][k]);
+            }
+        }
+        for k in RIM..n - RIM {
+            north[k] = between(q[1][k], q[2][k], q[3][k], q[4][k]);
+            (left[k], right[k]) = limited(south[k], q[2][k], north[k]);
+        }
+        self.edge.swap(0, 1);
+    }
+
+    /// Through the south faces of whole row `row`.
+    #[inline(always)]
+    fn flux(&mut self, tracer: &Plane, row: usize, fluxes: &[f64], share: &[f64]) {
+        let n = tracer.shape().stride();
+        let (q0, q1) = (&tracer.full_row(row - 1)[..n], &tracer.full_row(row)[..n]);
+        let ([left0, left1], [right0, right1]) = (&self.left, &self.right);
+        let (left0, left1, right0, right1) = (&left0[..n], &left1[..n], &right0[..n], &right1[..n]);
+        let (fluxes, share, flux) = (&fluxes[..n], &share[..n], &mut self.flux[1][..n]);
+        for k in RIM..n - RIM {
+            let (behind, ahead) = ((left0[k], q0[k], right0[k]), (left1[k], q1[k], right1[k]));
+            flux[k] = fluxes[k] * on_face(fluxes[k], share[k], behind, ahead);
+        }
+    }
 }
 
-struct Columns<'a> {
+/// A row of cells and the air that goes through its west faces.
+struct Faces<'a> {
+    per_area: f64,
+    before: &'a [f64],
+    fluxes: &'a [f64],
+    share: &'a [f64],
+    per_depth: &'a [f64],
+}
+
+/// How the air moves.
+struct Air<'a> {
     metric: &'a Metric,
     before: &'a Plane,
-    after: &'a Plane,
     fluxes: &'a Plane,
-    tracer: &'a Plane,
 }
 
-impl Columns<'_> {
-    /// Northward through the rows of a strip that begins at whole row `first`, reusing each parabola and flux for the next row.
-    fn sweep(&self, first: usize, out: &mut [f64], edges: &mut [f64], room: &mut Room) {
-        let shape = self.tracer.shape();
-        let n = shape.stride();
-        room.fit(n);
-        let count = out.len() / n;
-        self.parabolas(first - 1, &mut room.left[0], &mut room.right[0]);
-        for row in first..=first + count {
-            self.parabolas(row, &mut room.left[1], &mut room.right[1]);
-            self.flux(row, room);
-            if row > first {
-                let local = row - 1 - first;
-                self.update(row - 1, &room.flux, &mut out[local * n..(local + 1) * n]);
-            }
-            // South edge of the first row of the domain and north edge of its last.
-            if row == RIM {
-                edges[0] += room.flux[1][RIM..RIM + shape.nx].iter().sum::<f64>();
-            }
-            if row == RIM + shape.ny {
-                edges[count - 1] -= room.flux[1][RIM..RIM + shape.nx].iter().sum::<f64>();
-            }
-            for rows in [&mut room.left, &mut room.right, &mut room.flux] {
-                rows.swap(0, 1);
-            }
-        }
-    }
-
-    fn parabolas(&self, row: usize, left: &mut [f64], right: &mut [f64]) {
-        let n = self.tracer.shape().stride();
-        let q: [&[f64]; 5] = std::array::from_fn(|d| &self.tracer.full_row(row + d - 2)[..n]);
-        let (left, right) = (&mut left[..n], &mut right[..n]);
-        for k in RIM..n - RIM {
-            let south = between(q[0][k], q[1][k], q[2][k], q[3][k]);
-            let north = between(q[1][k], q[2][k], q[3][k], q[4][k]);
-            (left[k], right[k]) = limited(south, q[2][k], north);
-        }
-    }
-
-    fn flux(&self, row: usize, room: &mut Room) {
-        let n = self.tracer.shape().stride();
-        let per_area = |row: usize| 1.0 / self.metric.nominal_area_m2(row);
-        let (behind_area, ahead_area) = (per_area(row - 1), per_area(row));
-        let (h0, h1) = (&self.before.full_row(row - 1)[..n], &self.before.full_row(row)[..n]);
-        let (q0, q1) = (&self.tracer.full_row(row - 1)[..n], &self.tracer.full_row(row)[..n]);
-        let fluxes = &self.fluxes.full_row(row)[..n];
-        let [left0, left1] = &room.left;
-        let [right0, right1] = &room.right;
-        let (left0, left1, right0, right1) = (&left0[..n], &left1[..n], &right0[..n], &right1[..n]);
-        let flux = &mut room.flux[1][..n];
-        for k in RIM..n - RIM {
-            let upstream = Parabolas {
-                behind: (left0[k], q0[k], right0[k], h0[k]),
-                ahead: (left1[k], q1[k], right1[k], h1[k]),
-            };
-            flux[k] = fluxes[k] * upstream.on_face(fluxes[k], behind_area, ahead_area);
-        }
-    }
-
-    fn update(&self, row: usize, flux: &[Vec<f64>; 2], out: &mut [f64]) {
-        let n = out.len();
-        let per_area = 1.0 / self.metric.nominal_area_m2(row);
-        let (before, after, q) = (
-            &self.before.full_row(row)[..n],
-            &self.after.full_row(row)[..n],
-            &self.tracer.full_row(row)[..n],
-        );
-        let (south, north) = (&flux[0][..n], &flux[1][..n]);
-        for k in RIM..n - RIM {
-            out[k] = (before[k] * q[k] - (north[k] - south[k]) * per_area) / after[k];
-        }
-    }
+/// One direction, one strip, all tracers.
+struct Pass<'a, 'b> {
+    air: Air<'a>,
+    around_poles: bool,
+    along_x: bool,
+    tracers: &'a [Plane],
+    strip: &'a mut Strip<'b>,
+    room: &'a mut Room,
 }
 
-/// The parabolas (left, mean, right) and depths on both sides of a face.
-struct Parabolas {
-    behind: (f64, f64, f64, f64),
-    ahead: (f64, f64, f64, f64),
-}
-
-impl Parabolas {
-    /// Mean mixing ratio of the air that crosses the face: the part of the upstream parabola that holds as much air.
+impl Work for Pass<'_, '_> {
     #[inline(always)]
-    fn on_face(&self, flux: f64, per_area_behind: f64, per_area_ahead: f64) -> f64 {
-        let forward = flux > 0.0;
-        let (left, q, right, h) = if forward { self.behind } else { self.ahead };
-        let per_area = if forward { per_area_behind } else { per_area_ahead };
-        let share = flux.abs() * per_area / h;
-        let (near, far) = if forward { (right, left) } else { (left, right) };
-        let curve = 6.0 * q - 3.0 * (left + right);
-        near - 0.5 * share * (near - far - curve * (1.0 - share * (2.0 / 3.0)))
+    fn run(self) {
+        if self.along_x { self.along_x() } else { self.along_y() }
     }
+}
+
+impl Pass<'_, '_> {
+    #[inline(always)]
+    fn along_x(self) {
+        let Self { air, strip, room, .. } = self;
+        let n = air.before.shape().stride();
+        let Room {
+            share,
+            per_depth,
+            tracers: rooms,
+        } = room;
+        for (local, after) in strip.after.chunks_exact_mut(n).enumerate() {
+            let row = strip.first + local;
+            let area = air.metric.nominal_area_m2(row);
+            let per_area = 1.0 / area;
+            let (before, fluxes) = (&air.before.full_row(row)[..n], &air.fluxes.full_row(row)[..n]);
+            let (share, per_depth) = (&mut share[..n], &mut per_depth[..n]);
+            for k in RIM..=n - RIM {
+                let upstream = if fluxes[k] > 0.0 { before[k - 1] } else { before[k] };
+                share[k] = fluxes[k].abs() * per_area / upstream;
+            }
+            for k in RIM..n - RIM {
+                after[k] = before[k] - (fluxes[k + 1] - fluxes[k]) * per_area;
+                per_depth[k] = 1.0 / after[k];
+            }
+            let faces = Faces {
+                per_area,
+                before,
+                fluxes,
+                share,
+                per_depth,
+            };
+            let far = self.around_poles && far_transport::is_far(area, before, fluxes);
+            let part = local * n..(local + 1) * n;
+            for (index, (tracer, room)) in self.tracers.iter().zip(rooms.iter_mut()).enumerate() {
+                let (q, out) = (tracer.full_row(row), &mut strip.moved[index][part.clone()]);
+                if far {
+                    room.sweep_far(area, before, after, fluxes, q, out);
+                } else {
+                    strip.through_edges[index] += room.sweep_row(&faces, q, out);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn along_y(self) {
+        let Self { air, strip, room, .. } = self;
+        let Shape { ny, nx } = air.before.shape();
+        let n = air.before.shape().stride();
+        let count = strip.after.len() / n;
+        let Room {
+            share,
+            per_depth,
+            tracers: rooms,
+        } = room;
+        let (share, per_depth) = (&mut share[..n], &mut per_depth[..n]);
+        for (tracer, room) in self.tracers.iter().zip(rooms.iter_mut()) {
+            room.parabolas(tracer, strip.first - 1, true);
+            room.left.swap(0, 1);
+            room.right.swap(0, 1);
+        }
+        for row in strip.first..=strip.first + count {
+            let per_area = |row: usize| 1.0 / air.metric.nominal_area_m2(row);
+            let (south_area, here_area) = (per_area(row - 1), per_area(row));
+            let (h0, h1) = (&air.before.full_row(row - 1)[..n], &air.before.full_row(row)[..n]);
+            let fluxes = &air.fluxes.full_row(row)[..n];
+            for k in RIM..n - RIM {
+                let upstream = if fluxes[k] > 0.0 { south_area / h0[k] } else { here_area / h1[k] };
+                share[k] = fluxes[k].abs() * upstream;
+            }
+            // The row south of this one is complete once its north faces are known.
+            let part = row.checked_sub(strip.first + 1).map(|local| local * n..(local + 1) * n);
+            if let Some(part) = part.clone() {
+                let (south, after) = (&air.fluxes.full_row(row - 1)[..n], &mut strip.after[part]);
+                for k in RIM..n - RIM {
+                    after[k] = h0[k] - (fluxes[k] - south[k]) * south_area;
+                    per_depth[k] = 1.0 / after[k];
+                }
+            }
+            for (index, (tracer, room)) in self.tracers.iter().zip(rooms.iter_mut()).enumerate() {
+                room.parabolas(tracer, row, false);
+                room.flux(tracer, row, fluxes, share);
+                if let Some(part) = part.clone() {
+                    let out = &mut strip.moved[index][part];
+                    let q = &tracer.full_row(row - 1)[..n];
+                    let (south, north) = (&room.flux[0][..n], &room.flux[1][..n]);
+                    for k in RIM..n - RIM {
+                        out[k] = (h0[k] * q[k] - (north[k] - south[k]) * south_area) * per_depth[k];
+                    }
+                }
+                // South edge of the first row of the domain and north edge of its last.
+                if row == RIM {
+                    strip.through_edges[index] += sum(&room.flux[1][RIM..RIM + nx]);
+                }
+                if row == RIM + ny {
+                    strip.through_edges[index] -= sum(&room.flux[1][RIM..RIM + nx]);
+                }
+                for rows in [&mut room.left, &mut room.right, &mut room.flux] {
+                    rows.swap(0, 1);
+                }
+            }
+        }
+    }
+}
+
+/// Mean mixing ratio of the air that crosses a face: the part of the upstream parabola (left, mean, right) that holds as much air, a `share`
+/// of its cell's.
+#[inline(always)]
+fn on_face(flux: f64, share: f64, behind: (f64, f64, f64), ahead: (f64, f64, f64)) -> f64 {
+    let forward = flux > 0.0;
+    let near = if forward { behind.2 } else { ahead.0 };
+    let far = if forward { behind.0 } else { ahead.2 };
+    let q = if forward { behind.1 } else { ahead.1 };
+    let curve = 6.0 * q - 3.0 * (near + far);
+    near - 0.5 * share * (near - far - curve * (1.0 - share * (2.0 / 3.0)))
 }
 
 /// Fourth-order value between the second and third of four means, kept between those two.
