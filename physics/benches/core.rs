@@ -83,7 +83,11 @@ fn layer(moist: bool) -> MoistLayer {
         v: wavy(-3.0, 2.0),
     };
     let tracers = [(0.0115, 0.001), (1e-4, 1e-4), (3e-4, 3e-4), (5e-7, 5e-7), (3e-4, 3e-4)];
-    let tracers = tracers.iter().filter(|_| moist).map(|(mean, amplitude)| wavy(*mean, *amplitude)).collect();
+    let tracers = tracers
+        .iter()
+        .filter(|_| moist)
+        .map(|(mean, amplitude)| wavy(*mean, *amplitude))
+        .collect();
     MoistLayer::new(layer, flow, tracers)
 }
 
@@ -91,7 +95,11 @@ fn layer(moist: bool) -> MoistLayer {
 fn steps(criterion: &mut Criterion) {
     for (threads, label) in [(1, "one_thread"), (2, "two_threads")] {
         let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be had");
-        let runs: [Run; 3] = [("dry", layer(false), 1), ("moist", layer(true), 1), ("moist_by_sixes", layer(true), 6)];
+        let runs: [Run; 3] = [
+            ("dry", layer(false), 1),
+            ("moist", layer(true), 1),
+            ("moist_by_sixes", layer(true), 6),
+        ];
         for (name, mut air, air_steps) in runs {
             let cells = Throughput::Elements((CELLS * CELLS * air_steps) as u64);
             group(criterion, &format!("step/{name}/1024"), cells).bench_function(label, |bencher| {

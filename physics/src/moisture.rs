@@ -67,7 +67,15 @@ impl Moisture {
     }
 
     /// Lets water change for `dt` seconds in columns of `capacity` (H q_s0, m). `changes` receives, row by row, what that changed.
-    pub(crate) fn step(&self, dt: f64, metric: &Metric, capacity: &Plane, depth: &mut Plane, tracers: &mut [Plane], changes: &mut [Change]) {
+    pub(crate) fn step(
+        &self,
+        dt: f64,
+        metric: &Metric,
+        capacity: &Plane,
+        depth: &mut Plane,
+        tracers: &mut [Plane],
+        changes: &mut [Change],
+    ) {
         let [vapour, cloud, rain, supply, ..] = tracers else {
             return;
         };

@@ -152,7 +152,10 @@ impl Room {
     fn fit(&mut self, size: usize, tracers: usize) {
         self.tracers.resize_with(tracers, TracerRoom::default);
         for tracer in &mut self.tracers {
-            for row in [&mut tracer.edge, &mut tracer.left, &mut tracer.right, &mut tracer.flux].into_iter().flatten() {
+            for row in [&mut tracer.edge, &mut tracer.left, &mut tracer.right, &mut tracer.flux]
+                .into_iter()
+                .flatten()
+            {
                 row.resize(size, 0.0);
             }
         }
