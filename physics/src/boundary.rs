@@ -31,7 +31,7 @@ pub enum Boundary {
     Open(Box<Outer>),
 }
 
-/// The state beyond an open edge, constant in time, and how strongly the zone along the edge is led to it.
+/// The state beyond an open edge, and how strongly the zone along the edge is led to it.
 #[derive(Debug, Clone)]
 pub struct Outer {
     /// Depth and wind everywhere; only the rim and the zone are used.
@@ -40,6 +40,60 @@ pub struct Outer {
     pub tracers: Vec<Plane>,
     /// Relaxation of cells and faces by their distance from the edge.
     pub relaxation: Relaxation,
+    /// What is beyond the edge later, in the order of time; nothing changes without.
+    pub later: Vec<Later>,
+}
+
+/// The state beyond an open edge at a time.
+#[derive(Debug, Clone)]
+pub struct Later {
+    /// Seconds since the start.
+    pub time_s: f64,
+    /// Depth and wind.
+    pub flow: Flow,
+    /// Mixing ratios of what the air carries.
+    pub tracers: Vec<Plane>,
+}
+
+impl Outer {
+    /// The state that it has now, at the start.
+    pub fn now(&self) -> Later {
+        Later {
+            time_s: 0.0,
+            flow: self.flow.clone(),
+            tracers: self.tracers.clone(),
+        }
+    }
+
+    /// Becomes what is beyond the edge at a time, s: linear in time between the states that are known, the last of them after that.
+    ///
+    /// To go back in time, or to resume a run that was stopped, `later` must hold a state of the start, too.
+    pub(crate) fn move_to(&mut self, time_s: f64) {
+        if self.later.is_empty() {
+            return;
+        }
+        if self.later[0].time_s > 0.0 {
+            let start = self.now();
+            self.later.insert(0, start);
+        }
+        let next = self.later.partition_point(|l| l.time_s <= time_s).min(self.later.len() - 1);
+        let (before, after) = (&self.later[next.max(1) - 1], &self.later[next]);
+        let span = after.time_s - before.time_s;
+        let share = if span > 0.0 {
+            ((time_s - before.time_s) / span).clamp(0.0, 1.0)
+        } else {
+            1.0
+        };
+        let pairs = [
+            (&mut self.flow.h, &before.flow.h, &after.flow.h),
+            (&mut self.flow.u, &before.flow.u, &after.flow.u),
+            (&mut self.flow.v, &before.flow.v, &after.flow.v),
+        ];
+        let tracers = self.tracers.iter_mut().zip(&before.tracers).zip(&after.tracers);
+        for (now, before, after) in pairs.into_iter().chain(tracers.map(|((n, b), a)| (n, b, a))) {
+            now.mix(before, after, share);
+        }
+    }
 }
 
 /// Davies relaxation: the rate falls from 1 / `time_s` on the edge to nought `cells` inside as the square of the distance.

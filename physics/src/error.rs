@@ -21,6 +21,27 @@ pub enum Error {
         /// Seconds since the start.
         time_s: f64,
     },
+    /// More air would leave a cell within one step than it holds, and water with it.
+    #[error(
+        "courant number `{courant:.3}` of the air that leaves exceeds `0.999` at row `{row}`, column `{column}` of the core's grid after \
+         `{time_s:.0}` s\nhint: a smaller `courant` steps more finely"
+    )]
+    Emptied {
+        /// Share of the cell's air that would leave; NaN when the flow is not finite.
+        courant: f64,
+        /// Row of the core's grid, from the south.
+        row: usize,
+        /// Column of the core's grid, from the west.
+        column: usize,
+        /// Seconds since the start.
+        time_s: f64,
+    },
+    /// These bytes are no core that was kept.
+    #[error("a kept core is damaged: expected {what}")]
+    Kept {
+        /// What was expected.
+        what: &'static str,
+    },
     /// A key of the configuration is outside its bounds.
     #[error("`{key}` is `{found}`, expected {expected}")]
     Config {

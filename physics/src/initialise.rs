@@ -101,6 +101,7 @@ pub(crate) fn layer(config: &ShallowWaterConfig, blocks: &Blocks, start: &Start)
             cells: config.relaxation_cells.min(shape.ny.min(shape.nx) / 4),
             time_s: config.relaxation_time_s,
         },
+        later: Vec::new(),
     }));
     let pressure = balanced_height(&metric, &boundary, GRAVITY, &flow);
     let capacity = over_cells(shape, |j, i| config.mean_depth_m * saturation(config, start.air.as_ref(), j, i));

@@ -9,9 +9,10 @@ use crate::{
     metric::Metric,
     moisture::{CLOUD, Change, Moisture, RAIN, TRACERS, VAPOUR},
     plane::{Plane, RIM, Shape},
+    restart::Kept,
     shallow_water::{Flow, Fluxes, ShallowWaterEquations},
     time_integration::ssprk3,
-    transport::Transport,
+    transport::{Emptied, Transport},
     wide::{Work, wide},
 };
 
@@ -99,6 +100,44 @@ impl MoistLayer {
         }
     }
 
+    /// All that changes while it runs, to go on from later.
+    pub fn keep(&self) -> Kept {
+        Kept {
+            flow: self.flow.clone(),
+            tracers: self.tracers.clone(),
+            time_s: self.time_s,
+            exchange: self.exchange,
+            rows_first: self.room.transport.rows_first(),
+        }
+    }
+
+    /// Goes on where another core of the same layer was kept, bit by bit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Kept`] for one of another shape.
+    pub fn resume(layer: Layer, kept: Kept) -> Result<Self, Error> {
+        if kept.flow.h.shape() != layer.metric.shape() {
+            return Err(Error::Kept {
+                what: "as many rows and columns as the layer has",
+            });
+        }
+        let mut resumed = Self::new(layer, kept.flow, kept.tracers);
+        resumed.time_s = kept.time_s;
+        resumed.exchange = kept.exchange;
+        resumed.room.transport.begin(kept.rows_first);
+        Ok(resumed)
+    }
+
+    /// Changes the state by hand and closes its edges again.
+    pub(crate) fn change(&mut self, by: impl FnOnce(&mut Flow, &mut [Plane])) {
+        by(&mut self.flow, &mut self.tracers);
+        self.layer.boundary.close_flow(&mut self.flow);
+        for (index, tracer) in self.tracers.iter_mut().enumerate() {
+            self.layer.boundary.close_tracer(index, tracer);
+        }
+    }
+
     /// Depth and wind now.
     pub fn flow(&self) -> &Flow {
         &self.flow
@@ -179,6 +218,9 @@ impl MoistLayer {
     /// [`Error::Courant`] where the flow outruns the step or is not finite.
     pub fn step(&mut self, dt: f64, air_steps: usize) -> Result<(), Error> {
         let whole = dt * air_steps as f64;
+        if let Boundary::Open(outer) = &mut self.layer.boundary {
+            outer.move_to(self.time_s + whole);
+        }
         let counted = !self.tracers.is_empty() || matches!(self.layer.boundary, Boundary::Open(_));
         if counted {
             self.room.fluxes.clear();
@@ -198,20 +240,29 @@ impl MoistLayer {
         self.check_courant(dt, whole)?;
         self.count_air_through_edges();
         if !self.tracers.is_empty() {
-            self.carry();
+            self.carry()?;
         }
         self.change_phases(whole);
         self.lead(whole);
         Ok(())
     }
 
-    fn carry(&mut self) {
+    fn carry(&mut self) -> Result<(), Error> {
         let Layer { metric, boundary, .. } = &self.layer;
         self.room
             .transport
             .step(metric, boundary, &self.room.fluxes, &self.room.depth_before, &mut self.tracers);
+        if let Some(Emptied { row, column, share }) = self.room.transport.emptied() {
+            return Err(Error::Emptied {
+                courant: share,
+                row,
+                column,
+                time_s: self.time_s,
+            });
+        }
         let through = self.room.transport.through_edges();
         self.exchange.water_through_edges += through.iter().take(RAIN + 1).sum::<f64>();
+        Ok(())
     }
 
     fn change_phases(&mut self, dt: f64) {
@@ -565,6 +616,7 @@ mod tests {
             },
             tracers: [0.0096, 0.0, 0.0, 0.0, 0.0].map(|q| Plane::constant(SHAPE, q)).to_vec(),
             relaxation: Relaxation { cells: 5, time_s: 120.0 },
+            later: Vec::new(),
         };
         storm(Boundary::Open(Box::new(outer)), speed)
     }
@@ -588,6 +640,55 @@ mod tests {
         );
         assert!(e.water_through_edges.abs() > 1e-4 * water, "nothing went through");
         assert!(all_at_least_nought(&layer));
+    }
+
+    #[test]
+    fn the_budget_of_an_open_domain_closes_while_the_air_outside_changes() {
+        let mut layer = open(10.0);
+        let Boundary::Open(outer) = &mut layer.layer.boundary else {
+            unreachable!("it is open")
+        };
+        // In 20 min the wind outside doubles, the layer deepens by 4 m and the vapour rises by a fifth.
+        let mut then = outer.now();
+        then.time_s = 1200.0;
+        then.flow.u.fill(20.0);
+        then.flow.h.fill(504.0);
+        then.tracers[VAPOUR].fill(0.0115);
+        outer.later = vec![then];
+        let metric = layer.layer().metric.clone();
+        let (mass, water) = (invariants::mass(&metric, &layer.flow().h), layer.water());
+        layer.advance(2400.0, 6.0, 3).unwrap();
+        let e = layer.exchange();
+        let mass_now = invariants::mass(&metric, &layer.flow().h) - e.mass_by_phase_changes - e.mass_by_relaxation - e.mass_through_edges;
+        let water_now = layer.water() - e.rain_fallen - e.water_by_relaxation - e.water_through_edges;
+        assert!(relative(mass_now - mass, mass) < 1e-12, "{:e}", relative(mass_now - mass, mass));
+        assert!(
+            relative(water_now - water, water) < 1e-12,
+            "{:e}",
+            relative(water_now - water, water)
+        );
+        // The edge follows: 20 m/s on the west edge, and nearly so beside it.
+        let wind = (0..SHAPE.ny).map(|j| layer.flow().u.row(j)[1]).sum::<f64>() / SHAPE.ny as f64;
+        assert!((wind - 20.0).abs() < 2.0, "{wind} m/s");
+        assert!(all_at_least_nought(&layer));
+    }
+
+    #[test]
+    fn a_core_that_was_stopped_goes_on_bit_by_bit() {
+        // 13 steps, so that the transport has begun along the columns last.
+        let mut through = storm(Boundary::Periodic, 8.0);
+        let mut stopped = storm(Boundary::Periodic, 8.0);
+        for _ in 0..13 {
+            through.step(6.0, 2).unwrap();
+            stopped.step(6.0, 2).unwrap();
+        }
+        let kept = Kept::from_bytes(&stopped.keep().to_bytes()).unwrap();
+        let mut resumed = MoistLayer::resume(stopped.layer, kept).unwrap();
+        for _ in 0..20 {
+            through.step(6.0, 2).unwrap();
+            resumed.step(6.0, 2).unwrap();
+        }
+        assert_eq!(through.keep(), resumed.keep());
     }
 
     #[test]

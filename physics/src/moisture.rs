@@ -84,6 +84,7 @@ impl Moisture {
             evaporation: self.evaporation_rate_s * dt,
             fallout: implicit(dt / self.fallout_time_s),
             supply_left: (-dt / self.supply_time_s).exp(),
+            water_per_depth: 1.0 / self.depth_per_water,
             dt,
         };
         depth
@@ -139,7 +140,9 @@ impl Moisture {
         let supplied = (supply * rates.dt * depth).min(vapour);
         vapour -= supplied;
         rain += supplied;
-        let condensed = (vapour - capacity).max(-cloud).min(vapour);
+        // No column gives more than half of its depth for the heat of what condenses at once.
+        let most = vapour.min(0.5 * depth * rates.water_per_depth);
+        let condensed = (vapour - capacity).max(-cloud).min(most);
         vapour -= condensed;
         cloud += condensed;
         let converted = (cloud - self.autoconversion_threshold_kg_kg * depth).max(0.0) * rates.to_rain;
@@ -236,6 +239,8 @@ struct Rates {
     evaporation: f64,
     fallout: f64,
     supply_left: f64,
+    /// One over the depth that one unit of condensing water takes; infinite where it takes none.
+    water_per_depth: f64,
     dt: f64,
 }
 
@@ -265,6 +270,7 @@ mod tests {
             evaporation: 1e-3 * dt,
             fallout: implicit(dt / 600.0),
             supply_left: 1.0,
+            water_per_depth: 1.0 / 50.0,
             dt,
         }
     }

@@ -56,6 +56,17 @@ impl Plane {
         plane
     }
 
+    /// Values of all rows, rim included.
+    pub(crate) fn of_values(shape: Shape, data: Vec<f64>) -> Self {
+        assert_eq!(data.len(), shape.rows() * shape.stride(), "values of whole rows");
+        Self { shape, data }
+    }
+
+    /// All values, rim included.
+    pub(crate) fn values(&self) -> &[f64] {
+        &self.data
+    }
+
     /// Size without the rim.
     pub fn shape(&self) -> Shape {
         self.shape
@@ -106,6 +117,23 @@ impl Plane {
     /// Copies everything, rim included.
     pub(crate) fn copy_from(&mut self, other: &Self) {
         self.data.copy_from_slice(&other.data);
+    }
+
+    /// Adds another plane, rim included.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.data.iter_mut().zip(&other.data).for_each(|(a, b)| *a += b);
+    }
+
+    /// Multiplies every value, rim included.
+    pub(crate) fn scale(&mut self, factor: f64) {
+        self.data.iter_mut().for_each(|a| *a *= factor);
+    }
+
+    /// Becomes `share` of the way from one to another, rim included.
+    pub(crate) fn mix(&mut self, from: &Self, to: &Self, share: f64) {
+        for ((value, from), to) in self.data.iter_mut().zip(&from.data).zip(&to.data) {
+            *value = from + share * (to - from);
+        }
     }
 
     /// Sets every value, rim included.

@@ -17,7 +17,7 @@ use crate::{
 const STRIP: usize = 32;
 
 /// Depth in the middle of the cells, wind on their faces.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Flow {
     /// Depth h, m.
     pub h: Plane,

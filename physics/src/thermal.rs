@@ -144,7 +144,7 @@ impl ThermalLayer {
                 boundary,
                 orography,
                 gravity: *gravity,
-                fluxes: &mut self.fluxes,
+                fluxes: Some(&mut self.fluxes),
             },
             buoyancy: &self.tracers[BUOYANCY],
         };

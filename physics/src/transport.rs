@@ -34,6 +34,18 @@ pub struct Transport {
     tracers: Vec<Plane>,
     rows_first: bool,
     through_edges: Vec<f64>,
+    emptied: Option<Emptied>,
+}
+
+/// A cell that would lose more air than it holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Emptied {
+    /// Row from the south.
+    pub row: usize,
+    /// Column from the west.
+    pub column: usize,
+    /// Share of its air that would leave; NaN when the flow is not finite.
+    pub share: f64,
 }
 
 impl Transport {
@@ -45,7 +57,22 @@ impl Transport {
             tracers: vec![plane; tracers],
             rows_first: true,
             through_edges: vec![0.0; tracers],
+            emptied: None,
         }
+    }
+
+    /// Whether the next step begins along the rows.
+    pub(crate) fn rows_first(&self) -> bool {
+        self.rows_first
+    }
+
+    pub(crate) fn begin(&mut self, rows_first: bool) {
+        self.rows_first = rows_first;
+    }
+
+    /// The first cell, from the south-west, that lost more air than it held in the last step: what it carried is then not to be used.
+    pub fn emptied(&self) -> Option<Emptied> {
+        self.emptied
     }
 
     /// What of each tracer came in through the edges in the last step, m³.
@@ -56,6 +83,7 @@ impl Transport {
     /// Carries `tracers` (rims filled) with `fluxes`; `depth` is that before the air moved, rim filled. Rims of the result are filled.
     pub fn step(&mut self, metric: &Metric, boundary: &Boundary, fluxes: &Fluxes, depth: &Plane, tracers: &mut [Plane]) {
         self.through_edges.fill(0.0);
+        self.emptied = None;
         self.depth[0].copy_from(depth);
         metric.to_volume_depth(&mut self.depth[0]);
         for along_x in [self.rows_first, !self.rows_first] {
@@ -89,6 +117,7 @@ impl Transport {
             });
         });
         for strip in strips {
+            self.emptied = self.emptied.or(strip.emptied);
             for (sum, through) in self.through_edges.iter_mut().zip(strip.through_edges) {
                 *sum += through;
             }
@@ -103,6 +132,7 @@ struct Strip<'a> {
     after: &'a mut [f64],
     moved: Vec<&'a mut [f64]>,
     through_edges: Vec<f64>,
+    emptied: Option<Emptied>,
 }
 
 fn strips<'a>(after: &'a mut Plane, moved: &'a mut [Plane]) -> Vec<Strip<'a>> {
@@ -115,6 +145,7 @@ fn strips<'a>(after: &'a mut Plane, moved: &'a mut [Plane]) -> Vec<Strip<'a>> {
             after,
             moved: Vec::with_capacity(tracers),
             through_edges: vec![0.0; tracers],
+            emptied: None,
         })
         .collect();
     for plane in moved {
@@ -326,6 +357,10 @@ impl Pass<'_, '_> {
                 share,
                 per_depth,
             };
+            if !self.around_poles {
+                let sides = [&fluxes[RIM..n - RIM], &fluxes[RIM + 1..n - RIM + 1]];
+                strip.emptied = strip.emptied.or_else(|| emptied(row, per_area, &before[RIM..n - RIM], sides));
+            }
             let far = self.around_poles && far_transport::is_far(area, before, fluxes);
             let part = local * n..(local + 1) * n;
             for (index, (tracer, room)) in self.tracers.iter().zip(rooms.iter_mut()).enumerate() {
@@ -373,6 +408,11 @@ impl Pass<'_, '_> {
                     after[k] = h0[k] - (fluxes[k] - south[k]) * south_area;
                     per_depth[k] = 1.0 / after[k];
                 }
+                if !self.around_poles {
+                    let inside = RIM..n - RIM;
+                    let sides = [&south[inside.clone()], &fluxes[inside.clone()]];
+                    strip.emptied = strip.emptied.or_else(|| emptied(row - 1, south_area, &h0[inside], sides));
+                }
             }
             for (index, (tracer, room)) in self.tracers.iter().zip(rooms.iter_mut()).enumerate() {
                 room.parabolas(tracer, row, false);
@@ -398,6 +438,27 @@ impl Pass<'_, '_> {
             }
         }
     }
+}
+
+/// The first cell of a whole row that all but a thousandth of its air leaves, by its faces on both sides; slices of the cells inside.
+#[inline(always)]
+fn emptied(row: usize, per_area: f64, before: &[f64], [low, high]: [&[f64]; 2]) -> Option<Emptied> {
+    let n = before.len();
+    let (low, high) = (&low[..n], &high[..n]);
+    let leaves = |k: usize| (high[k].max(0.0) - low[k].min(0.0)) * per_area;
+    let mut all_keep = true;
+    for k in 0..n {
+        all_keep &= leaves(k) <= 0.999 * before[k];
+    }
+    if all_keep {
+        return None;
+    }
+    let column = (0..n).find(|k| !(leaves(*k) <= 0.999 * before[*k]))?;
+    Some(Emptied {
+        row: row - RIM,
+        column,
+        share: leaves(column) / before[column],
+    })
 }
 
 /// Mean mixing ratio of the air that crosses a face: the part of the upstream parabola (left, mean, right) that holds as much air, a `share`

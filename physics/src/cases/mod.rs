@@ -3,14 +3,19 @@
 //! A [`Case`] is a start; an [`Experiment`] is one run of it, stepped as far as the caller likes. [`all`] lists every case by the name that
 //! `nowblend physics run` knows it by; [`Case::bars`] runs what the case is held to.
 
+mod adjustment;
 mod bar;
 mod barotropic_jet;
 mod cosine_bell;
+mod dam_break;
+mod dispersion;
+mod flat;
 mod flowing;
 mod moist_globe;
 mod mountain;
 mod norms;
 mod rossby_haurwitz;
+mod travelling_vortex;
 mod williamson;
 mod zonal_flow;
 
@@ -116,6 +121,10 @@ pub fn all() -> Vec<Box<dyn Case>> {
         Box::new(barotropic_jet::BarotropicJet::PERTURBED),
         Box::new(moist_globe::MoistGlobe::Steady),
         Box::new(moist_globe::MoistGlobe::OverAMountain),
+        Box::new(dispersion::Dispersion),
+        Box::new(adjustment::Adjustment),
+        Box::new(dam_break::DamBreak),
+        Box::new(travelling_vortex::TravellingVortex),
     ]
 }
 
