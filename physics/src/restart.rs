@@ -44,7 +44,7 @@ impl Kept {
             e.rain_fallen,
         ];
         let planes = [&self.flow.h, &self.flow.u, &self.flow.v].into_iter().chain(&self.tracers);
-        let values = planes.flat_map(|p| p.values());
+        let values = planes.flat_map(Plane::values);
         for value in numbers.iter().chain(values) {
             bytes.extend(value.to_le_bytes());
         }

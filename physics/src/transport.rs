@@ -443,21 +443,17 @@ impl Pass<'_, '_> {
 /// The first cell of a whole row that all but a thousandth of its air leaves, by its faces on both sides; slices of the cells inside.
 #[inline(always)]
 fn emptied(row: usize, per_area: f64, before: &[f64], [low, high]: [&[f64]; 2]) -> Option<Emptied> {
-    let n = before.len();
-    let (low, high) = (&low[..n], &high[..n]);
-    let leaves = |k: usize| (high[k].max(0.0) - low[k].min(0.0)) * per_area;
-    let mut all_keep = true;
-    for k in 0..n {
-        all_keep &= leaves(k) <= 0.999 * before[k];
-    }
-    if all_keep {
+    let leaves = |low: f64, high: f64| (high.max(0.0) - low.min(0.0)) * per_area;
+    let keeps = |((before, low), high): ((&f64, &f64), &f64)| leaves(*low, *high) <= 0.999 * before;
+    let cells = || before.iter().zip(low).zip(high);
+    if cells().fold(true, |all, cell| all & keeps(cell)) {
         return None;
     }
-    let column = (0..n).find(|k| !(leaves(*k) <= 0.999 * before[*k]))?;
+    let column = cells().position(|cell| !keeps(cell))?;
     Some(Emptied {
         row: row - RIM,
         column,
-        share: leaves(column) / before[column],
+        share: leaves(low[column], high[column]) / before[column],
     })
 }
 
