@@ -60,4 +60,10 @@ pub enum Error {
         /// All names.
         expected: String,
     },
+    /// A state lacks what the core needs.
+    #[error("the state lacks {what}")]
+    Missing {
+        /// What it lacks.
+        what: String,
+    },
 }

@@ -4,6 +4,7 @@
 //! `nowblend physics run` knows it by; [`Case::bars`] runs what the case is held to.
 
 mod adjustment;
+mod against_reference;
 mod bar;
 mod barotropic_jet;
 mod cosine_bell;
@@ -11,6 +12,7 @@ mod dam_break;
 mod dispersion;
 mod flat;
 mod flowing;
+mod harmonics;
 mod moist_globe;
 mod mountain;
 mod norms;
@@ -21,6 +23,8 @@ mod zonal_flow;
 
 pub use bar::{Bar, Bound};
 pub use norms::Norms;
+#[cfg(test)]
+pub(crate) use rossby_haurwitz::{depth as rossby_haurwitz_depth, wind as rossby_haurwitz_wind};
 
 use ndarray::Array2;
 

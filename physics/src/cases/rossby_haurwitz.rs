@@ -4,6 +4,7 @@ use crate::{
     Error,
     cases::{
         Bar, Case, Experiment,
+        against_reference::{Anchors, Reference},
         williamson::{self, DAY, Formula, GRAVITY, planet},
     },
     sphere::Place,
@@ -19,7 +20,7 @@ const DEPTH: f64 = 8000.0;
 /// Rossby-Haurwitz wave (test 6).
 pub(crate) struct RossbyHaurwitz;
 
-fn depth(place: Place) -> f64 {
+pub(crate) fn depth(place: Place) -> f64 {
     let (planet, w, k, r) = (planet(0.0), RATE, RATE, WAVES);
     let c = place.latitude.cos();
     let (c2, cr) = (c * c, c.powf(r));
@@ -31,7 +32,7 @@ fn depth(place: Place) -> f64 {
     DEPTH + planet.radius_m * planet.radius_m * (a + b * east + d * twice) / GRAVITY
 }
 
-fn wind(place: Place) -> (f64, f64) {
+pub(crate) fn wind(place: Place) -> (f64, f64) {
     let (radius, w, k, r) = (planet(0.0).radius_m, RATE, RATE, WAVES);
     let (s, c) = place.latitude.sin_cos();
     let wave = radius * k * c.powf(r - 1.0);
@@ -73,7 +74,11 @@ impl Case for RossbyHaurwitz {
     }
 
     fn bars(&self) -> Result<Vec<Bar>, Error> {
-        williamson::drift(self, 64, 1e-4, 1e-2)
+        let reference = Reference {
+            bytes: include_bytes!("reference/williamson_6.f32"),
+            anchors: Anchors::WILLIAMSON_6,
+        };
+        reference.bars(self)
     }
 }
 
