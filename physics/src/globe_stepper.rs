@@ -115,7 +115,7 @@ impl ShallowWaterGlobe {
         let mean = crate::invariants::mass(metric, &h) / area;
         for (j, i) in (0..shape.ny as isize).flat_map(|j| (0..shape.nx as isize).map(move |i| (j, i))) {
             let depth = self.mean_depth_m + h.at(j, i) - mean;
-            if !(depth >= 0.2 * self.mean_depth_m) {
+            if depth.is_nan() || depth < 0.2 * self.mean_depth_m {
                 return Err(FieldError::Value {
                     what: "depth of the layer around the globe",
                     found: depth,
