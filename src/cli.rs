@@ -16,6 +16,7 @@ use nowblend::{
     forecast::{self, Lead, Output},
     global, hindcast,
     ingest::{self, Archive, IngestConfig},
+    physics,
     point::{self, Place},
     store,
     train::TrainRunConfig,
@@ -144,6 +145,11 @@ enum Command {
         #[command(subcommand)]
         command: Global,
     },
+    /// Runs the shallow-water core on flows whose fate is known.
+    Physics {
+        #[command(subcommand)]
+        command: Physics,
+    },
     /// Prints every key of the configuration with its unit, meaning and default, or a file of yours with all keys filled in.
     Config {
         /// A TOML file that says only what differs.
@@ -197,6 +203,35 @@ enum Global {
         /// Writes the forecast, too.
         #[arg(short, long, value_name = "FILE.nc")]
         output: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Physics {
+    /// Lists the cases: name, sentence, source.
+    Cases,
+    /// Runs a case, draws it, and prints a line of JSON for each sample of what should not change.
+    Run {
+        /// Name of the case, such as williamson_5; `nowblend physics cases` lists all.
+        case: String,
+        /// Rows of the grid; what is usual for the case if not given.
+        #[arg(long, value_name = "N")]
+        rows: Option<usize>,
+        /// How long, hours; what is usual for the case if not given.
+        #[arg(long)]
+        hours: Option<f64>,
+        /// Folder for maps (PNG), table (CSV) and plot (SVG).
+        #[arg(short, long, value_name = "FOLDER", default_value = "physics")]
+        output: PathBuf,
+    },
+    /// Measures all that the core is held to, which takes many minutes, and writes the table into the documentation.
+    Table {
+        /// Only cases whose names contain this, for a look; then nothing is written.
+        #[arg(long, value_name = "PART", default_value = "")]
+        only: String,
+        /// The Markdown file that the table stands in.
+        #[arg(long, value_name = "FILE.md", default_value = "docs/physics.md")]
+        into: PathBuf,
     },
 }
 
@@ -308,6 +343,7 @@ impl Cli {
                 print_line(&folds::run(&file.folds, Seed(*seed), *fresh)?.trim_end())
             }
             Command::Global { command } => around_the_globe(command),
+            Command::Physics { command } => known_cases(command),
             Command::Config { file: Some(path) } => print_line(&config::read::<Config>(path)?.to_toml().trim_end()),
             Command::Config { file: None } => print_line(&DEFAULT_TOML.trim_end()),
         }
@@ -515,6 +551,50 @@ fn around_the_globe(command: &Global) -> Result<()> {
                 "graph_s": measured.graph.as_secs_f64(),
                 "step_s": measured.steps.iter().map(std::time::Duration::as_secs_f64).collect::<Vec<_>>(),
             }))
+        }
+    }
+}
+
+fn known_cases(command: &Physics) -> Result<()> {
+    match command {
+        Physics::Cases => {
+            for case in nowblend_physics::cases::all() {
+                print_line(&format!("{}: {}\n    {}", case.name(), case.about(), case.source()))?;
+            }
+            Ok(())
+        }
+        Physics::Run { case, rows, hours, output } => {
+            let mut printed = Ok(());
+            let files = physics::run(case, *rows, *hours, output, &mut |sample| {
+                let mut line = serde_json::json!({ "time_h": sample.time_s / 3600.0 });
+                for (name, drift) in &sample.drifts {
+                    line[format!("relative_change_of_{name}")] = serde_json::json!(drift);
+                }
+                if let Some([l1, l2, linf]) = sample.error {
+                    line["error"] = serde_json::json!({ "l1": l1, "l2": l2, "linf": linf });
+                }
+                if printed.is_ok() {
+                    printed = print_line(&line);
+                }
+            })
+            .with_context(|| format!("running case `{case}`"))?;
+            printed?;
+            files.iter().for_each(|file| info!("{}", file.display()));
+            Ok(())
+        }
+        Physics::Table { only, into } => {
+            let held = physics::bars(only, &mut |held| {
+                for bar in &held.bars {
+                    let met = if bar.is_met() { "met" } else { "not met" };
+                    info!("{}: {}: {:.3e}, asked for {}: {met}", held.name, bar.what, bar.measured, bar.bound);
+                }
+                info!("{} took {:.0} s", held.name, held.took_s);
+            })?;
+            if only.is_empty() {
+                physics::document(&held, into)?;
+                info!("{}", into.display());
+            }
+            Ok(())
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod global;
 pub mod hindcast;
 pub mod ingest;
 pub mod nowcast;
+pub mod physics;
 pub mod point;
 pub mod progress;
 pub mod render;

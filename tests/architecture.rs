@@ -6,9 +6,9 @@ use std::{
 };
 
 /// Rooms of `src` in order: each may use those before it.
-const ROOMS: [&str; 18] = [
+const ROOMS: [&str; 19] = [
     "store", "ingest", "nowcast", "check", "verify", "blend", "forecast", "hindcast", "train", "folds", "global", "render", "config",
-    "convert", "bulletin", "point", "demo", "cli",
+    "convert", "bulletin", "point", "physics", "demo", "cli",
 ];
 /// Libraries, and the only places that may name them.
 const LIBRARIES: [(&str, &[&str]); 12] = [

@@ -62,8 +62,8 @@ impl Stepper for ShallowWaterGlobe {
 
     /// # Errors
     ///
-    /// [`FieldError::Missing`] where there is no geopotential at the level, [`FieldError::Value`] for a mean depth that the heights exceed,
-    /// those of the core as [`FieldError::Component`].
+    /// [`FieldError::Value`] for a mean depth that the heights exceed; as [`FieldError::Component`] a missing geopotential at the level
+    /// ([`crate::Error::Missing`]) and those of the core.
     fn step(&self, past: &[Atmosphere]) -> Result<Atmosphere, FieldError> {
         let Some(state) = past.last() else {
             return Err(missing("a state to step from"));

@@ -70,6 +70,25 @@ pub const PROBABILITY: Scale = Scale {
     label_factor: 100.0,
 };
 
+/// Differences from a middle, as multiples of the width of a class (the label factor): blue below, red above, pale about the middle.
+pub const DIFFERENCE: Scale = Scale {
+    unit: "",
+    bounds: &[-5.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0],
+    colours: &[
+        [0x08, 0x1D, 0x58],
+        [0x22, 0x4E, 0xA0],
+        [0x41, 0x8B, 0xC4],
+        [0x8F, 0xC4, 0xE3],
+        [0xDC, 0xEC, 0xF6],
+        [0xFB, 0xE3, 0xD6],
+        [0xF6, 0xB0, 0x90],
+        [0xE0, 0x70, 0x58],
+        [0xB8, 0x2E, 0x35],
+        [0x67, 0x0A, 0x1F],
+    ],
+    label_factor: 1.0,
+};
+
 impl Scale {
     /// Palette index of a value: missing, dry, or 2 + its class.
     pub fn class(&self, value: f32) -> u8 {
