@@ -398,6 +398,19 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "half a minute: three hours on 512 x 512 cells of 2 km, for their time"]
+    fn three_hours_on_a_radar_domain() {
+        let config = NatureConfig {
+            cells: 512,
+            ..NatureConfig::default()
+        };
+        let mut run = NatureRun::new(config, Seed(1)).unwrap();
+        let started = std::time::Instant::now();
+        run.advance(10_800.0).unwrap();
+        println!("{:.1} s on {} threads", started.elapsed().as_secs_f64(), rayon::current_num_threads());
+    }
+
+    #[test]
     #[ignore = "a minute: e-folding times for the documentation"]
     fn e_folding_times() {
         for g in growth(NatureConfig::default(), Seed(1), 1e-3, 6.0).unwrap() {
