@@ -407,7 +407,11 @@ mod tests {
         let mut run = NatureRun::new(config, Seed(1)).unwrap();
         let started = std::time::Instant::now();
         run.advance(10_800.0).unwrap();
-        println!("{:.1} s on {} threads", started.elapsed().as_secs_f64(), rayon::current_num_threads());
+        println!(
+            "{:.1} s on {} threads",
+            started.elapsed().as_secs_f64(),
+            rayon::current_num_threads()
+        );
     }
 
     #[test]

@@ -233,63 +233,153 @@ impl TracerRoom {
     #[inline(always)]
     fn sweep_row(&mut self, row: &Faces<'_>, q: &[f64], out: &mut [f64]) -> f64 {
         let n = out.len();
-        let q = &q[..n];
         let (edge, left, right, flux) = (
             &mut self.edge[0][..n],
             &mut self.left[0][..n],
             &mut self.right[0][..n],
             &mut self.flux[0][..n],
         );
-        for k in 2..n - 1 {
-            edge[k] = between(q[k - 2], q[k - 1], q[k], q[k + 1]);
-        }
-        for k in RIM - 1..=n - RIM {
-            (left[k], right[k]) = limited(edge[k], q[k], edge[k + 1]);
-        }
-        let (fluxes, share) = (&row.fluxes[..n], &row.share[..n]);
-        for k in RIM..=n - RIM {
-            let behind = (left[k - 1], q[k - 1], right[k - 1]);
-            flux[k] = fluxes[k] * on_face(fluxes[k], share[k], behind, (left[k], q[k], right[k]));
-        }
-        let (before, per_depth) = (&row.before[..n], &row.per_depth[..n]);
-        for k in RIM..n - RIM {
-            out[k] = (before[k] * q[k] - (flux[k + 1] - flux[k]) * row.per_area) * per_depth[k];
-        }
+        edges(&q[..n - 3], &q[1..n - 2], &q[2..n - 1], &q[3..n], &mut edge[2..n - 1]);
+        let cells = RIM - 1..n - RIM + 1;
+        parabolas(
+            &edge[cells.clone()],
+            &q[cells.clone()],
+            &edge[RIM..n - RIM + 2],
+            &mut left[cells.clone()],
+            &mut right[cells],
+        );
+        let (west, east) = (RIM - 1..n - RIM, RIM..n - RIM + 1);
+        let behind = (&left[west.clone()], &q[west.clone()], &right[west]);
+        let ahead = (&left[east.clone()], &q[east.clone()], &right[east.clone()]);
+        through(&row.fluxes[east.clone()], &row.share[east.clone()], behind, ahead, &mut flux[east]);
+        let inside = RIM..n - RIM;
+        let faces = (&flux[inside.clone()], &flux[RIM + 1..n - RIM + 1]);
+        update(
+            row.per_area,
+            &row.before[inside.clone()],
+            &q[inside.clone()],
+            faces,
+            &row.per_depth[inside.clone()],
+            &mut out[inside],
+        );
         flux[RIM] - flux[n - RIM]
     }
 
     /// Parabolas along y of whole row `row`; the south edge is the north edge of the row before, unless this is the first.
     #[inline(always)]
     fn parabolas(&mut self, tracer: &Plane, row: usize, first: bool) {
-        let n = tracer.shape().stride();
-        let q: [&[f64]; 5] = std::array::from_fn(|d| &tracer.full_row(row + d - 2)[..n]);
-        let (south, north) = self.edge.split_at_mut(1);
-        let (south, north) = (&mut south[0][..n], &mut north[0][..n]);
-        let (left, right) = (&mut self.left[1][..n], &mut self.right[1][..n]);
+        let inside = RIM..tracer.shape().stride() - RIM;
+        let q: [&[f64]; 5] = std::array::from_fn(|d| &tracer.full_row(row + d - 2)[inside.clone()]);
+        let [south, north] = &mut self.edge;
         if first {
-            for k in RIM..n - RIM {
-                south[k] = between(q[0][k], q[1][k], q[2][k], q[3][k]);
-            }
+            edges(q[0], q[1], q[2], q[3], &mut south[inside.clone()]);
         }
-        for k in RIM..n - RIM {
-            north[k] = between(q[1][k], q[2][k], q[3][k], q[4][k]);
-            (left[k], right[k]) = limited(south[k], q[2][k], north[k]);
-        }
+        edges(q[1], q[2], q[3], q[4], &mut north[inside.clone()]);
+        parabolas(
+            &south[inside.clone()],
+            q[2],
+            &north[inside.clone()],
+            &mut self.left[1][inside.clone()],
+            &mut self.right[1][inside],
+        );
         self.edge.swap(0, 1);
     }
 
     /// Through the south faces of whole row `row`.
     #[inline(always)]
     fn flux(&mut self, tracer: &Plane, row: usize, fluxes: &[f64], share: &[f64]) {
-        let n = tracer.shape().stride();
-        let (q0, q1) = (&tracer.full_row(row - 1)[..n], &tracer.full_row(row)[..n]);
+        let inside = RIM..tracer.shape().stride() - RIM;
         let ([left0, left1], [right0, right1]) = (&self.left, &self.right);
-        let (left0, left1, right0, right1) = (&left0[..n], &left1[..n], &right0[..n], &right1[..n]);
-        let (fluxes, share, flux) = (&fluxes[..n], &share[..n], &mut self.flux[1][..n]);
-        for k in RIM..n - RIM {
-            let (behind, ahead) = ((left0[k], q0[k], right0[k]), (left1[k], q1[k], right1[k]));
-            flux[k] = fluxes[k] * on_face(fluxes[k], share[k], behind, ahead);
-        }
+        let behind = (
+            &left0[inside.clone()],
+            &tracer.full_row(row - 1)[inside.clone()],
+            &right0[inside.clone()],
+        );
+        let ahead = (
+            &left1[inside.clone()],
+            &tracer.full_row(row)[inside.clone()],
+            &right1[inside.clone()],
+        );
+        through(
+            &fluxes[inside.clone()],
+            &share[inside.clone()],
+            behind,
+            ahead,
+            &mut self.flux[1][inside],
+        );
+    }
+}
+
+// The loops themselves: each writes to slices that are its own arguments, which is how the compiler knows that nothing else changes them
+// and takes four cells at a time.
+
+/// Values between the second and third of four neighbours.
+#[inline(always)]
+fn edges(a: &[f64], b: &[f64], c: &[f64], d: &[f64], out: &mut [f64]) {
+    let n = out.len();
+    let (a, b, c, d) = (&a[..n], &b[..n], &c[..n], &d[..n]);
+    for k in 0..n {
+        out[k] = between(a[k], b[k], c[k], d[k]);
+    }
+}
+
+/// Parabolas of cells with these values on their edges.
+#[inline(always)]
+fn parabolas(low: &[f64], q: &[f64], high: &[f64], left: &mut [f64], right: &mut [f64]) {
+    let n = left.len();
+    let (low, q, high, right) = (&low[..n], &q[..n], &high[..n], &mut right[..n]);
+    for k in 0..n {
+        (left[k], right[k]) = limited(low[k], q[k], high[k]);
+    }
+}
+
+/// A row of parabolas: left edges, means, right edges.
+type Row<'a> = (&'a [f64], &'a [f64], &'a [f64]);
+
+/// Amounts that go through faces.
+#[inline(always)]
+fn through(fluxes: &[f64], share: &[f64], behind: Row<'_>, ahead: Row<'_>, out: &mut [f64]) {
+    let n = out.len();
+    let (fluxes, share) = (&fluxes[..n], &share[..n]);
+    let (left0, q0, right0) = (&behind.0[..n], &behind.1[..n], &behind.2[..n]);
+    let (left1, q1, right1) = (&ahead.0[..n], &ahead.1[..n], &ahead.2[..n]);
+    for k in 0..n {
+        out[k] = fluxes[k] * on_face(fluxes[k], share[k], (left0[k], q0[k], right0[k]), (left1[k], q1[k], right1[k]));
+    }
+}
+
+/// Mixing ratios afterwards.
+#[inline(always)]
+fn update(per_area: f64, before: &[f64], q: &[f64], (low, high): (&[f64], &[f64]), per_depth: &[f64], out: &mut [f64]) {
+    let n = out.len();
+    let (before, q, low, high, per_depth) = (&before[..n], &q[..n], &low[..n], &high[..n], &per_depth[..n]);
+    for k in 0..n {
+        out[k] = (before[k] * q[k] - (high[k] - low[k]) * per_area) * per_depth[k];
+    }
+}
+
+/// Shares of the air upstream that go through faces between cells of depths `low` and `high`.
+#[inline(always)]
+fn shares(fluxes: &[f64], (low, high): (&[f64], &[f64]), (per_low, per_high): (f64, f64), out: &mut [f64]) {
+    let n = out.len();
+    let (fluxes, low, high) = (&fluxes[..n], &low[..n], &high[..n]);
+    for k in 0..n {
+        let forward = fluxes[k] > 0.0;
+        let upstream = if forward { low[k] } else { high[k] };
+        let per_area = if forward { per_low } else { per_high };
+        out[k] = fluxes[k].abs() * per_area / upstream;
+    }
+}
+
+/// Depths afterwards, and one over them.
+#[inline(always)]
+fn depths(per_area: f64, before: &[f64], (low, high): (&[f64], &[f64]), after: &mut [f64], per_depth: &mut [f64]) {
+    let n = after.len();
+    let (before, low, high, per_depth) = (&before[..n], &low[..n], &high[..n], &mut per_depth[..n]);
+    for k in 0..n {
+        let depth = before[k] - (high[k] - low[k]) * per_area;
+        after[k] = depth;
+        per_depth[k] = 1.0 / depth;
     }
 }
 
@@ -342,14 +432,22 @@ impl Pass<'_, '_> {
             let per_area = 1.0 / area;
             let (before, fluxes) = (&air.before.full_row(row)[..n], &air.fluxes.full_row(row)[..n]);
             let (share, per_depth) = (&mut share[..n], &mut per_depth[..n]);
-            for k in RIM..=n - RIM {
-                let upstream = if fluxes[k] > 0.0 { before[k - 1] } else { before[k] };
-                share[k] = fluxes[k].abs() * per_area / upstream;
-            }
-            for k in RIM..n - RIM {
-                after[k] = before[k] - (fluxes[k + 1] - fluxes[k]) * per_area;
-                per_depth[k] = 1.0 / after[k];
-            }
+            let west_faces = RIM..n - RIM + 1;
+            shares(
+                &fluxes[west_faces.clone()],
+                (&before[RIM - 1..n - RIM], &before[west_faces.clone()]),
+                (per_area, per_area),
+                &mut share[west_faces],
+            );
+            let inside = RIM..n - RIM;
+            let sides = [&fluxes[inside.clone()], &fluxes[RIM + 1..n - RIM + 1]];
+            depths(
+                per_area,
+                &before[inside.clone()],
+                (sides[0], sides[1]),
+                &mut after[inside.clone()],
+                &mut per_depth[inside.clone()],
+            );
             let faces = Faces {
                 per_area,
                 before,
@@ -358,8 +456,7 @@ impl Pass<'_, '_> {
                 per_depth,
             };
             if !self.around_poles {
-                let sides = [&fluxes[RIM..n - RIM], &fluxes[RIM + 1..n - RIM + 1]];
-                strip.emptied = strip.emptied.or_else(|| emptied(row, per_area, &before[RIM..n - RIM], sides));
+                strip.emptied = strip.emptied.or_else(|| emptied(row, per_area, &before[inside], sides));
             }
             let far = self.around_poles && far_transport::is_far(area, before, fluxes);
             let part = local * n..(local + 1) * n;
@@ -396,34 +493,37 @@ impl Pass<'_, '_> {
             let (south_area, here_area) = (per_area(row - 1), per_area(row));
             let (h0, h1) = (&air.before.full_row(row - 1)[..n], &air.before.full_row(row)[..n]);
             let fluxes = &air.fluxes.full_row(row)[..n];
-            for k in RIM..n - RIM {
-                let upstream = if fluxes[k] > 0.0 { south_area / h0[k] } else { here_area / h1[k] };
-                share[k] = fluxes[k].abs() * upstream;
-            }
+            let inside = RIM..n - RIM;
+            shares(
+                &fluxes[inside.clone()],
+                (&h0[inside.clone()], &h1[inside.clone()]),
+                (south_area, here_area),
+                &mut share[inside.clone()],
+            );
             // The row south of this one is complete once its north faces are known.
             let part = row.checked_sub(strip.first + 1).map(|local| local * n..(local + 1) * n);
             if let Some(part) = part.clone() {
                 let (south, after) = (&air.fluxes.full_row(row - 1)[..n], &mut strip.after[part]);
-                for k in RIM..n - RIM {
-                    after[k] = h0[k] - (fluxes[k] - south[k]) * south_area;
-                    per_depth[k] = 1.0 / after[k];
-                }
+                let sides = [&south[inside.clone()], &fluxes[inside.clone()]];
+                depths(
+                    south_area,
+                    &h0[inside.clone()],
+                    (sides[0], sides[1]),
+                    &mut after[inside.clone()],
+                    &mut per_depth[inside.clone()],
+                );
                 if !self.around_poles {
-                    let inside = RIM..n - RIM;
-                    let sides = [&south[inside.clone()], &fluxes[inside.clone()]];
-                    strip.emptied = strip.emptied.or_else(|| emptied(row - 1, south_area, &h0[inside], sides));
+                    strip.emptied = strip.emptied.or_else(|| emptied(row - 1, south_area, &h0[inside.clone()], sides));
                 }
             }
             for (index, (tracer, room)) in self.tracers.iter().zip(rooms.iter_mut()).enumerate() {
                 room.parabolas(tracer, row, false);
                 room.flux(tracer, row, fluxes, share);
                 if let Some(part) = part.clone() {
-                    let out = &mut strip.moved[index][part];
-                    let q = &tracer.full_row(row - 1)[..n];
-                    let (south, north) = (&room.flux[0][..n], &room.flux[1][..n]);
-                    for k in RIM..n - RIM {
-                        out[k] = (h0[k] * q[k] - (north[k] - south[k]) * south_area) * per_depth[k];
-                    }
+                    let q = &tracer.full_row(row - 1)[inside.clone()];
+                    let faces = (&room.flux[0][inside.clone()], &room.flux[1][inside.clone()]);
+                    let out = &mut strip.moved[index][part][inside.clone()];
+                    update(south_area, &h0[inside.clone()], q, faces, &per_depth[inside.clone()], out);
                 }
                 // South edge of the first row of the domain and north edge of its last.
                 if row == RIM {
