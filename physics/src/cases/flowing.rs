@@ -64,7 +64,7 @@ impl Experiment for Flowing {
         };
         vec![
             field("height", "m", &|j, i| flow.h.at(j, i) + orography.at(j, i)),
-            field("vorticity", "s⁻¹", &|j, i| metric.vorticity(j, i, &flow.u, &flow.v)),
+            field("vorticity", "1e-5/s", &|j, i| 1e5 * metric.vorticity(j, i, &flow.u, &flow.v)),
         ]
     }
 

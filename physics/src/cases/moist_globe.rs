@@ -266,10 +266,10 @@ impl Experiment for Moist {
         };
         vec![
             field("height", "m", &|j, i| flow.h.at(j, i) + orography.at(j, i)),
-            field("vorticity", "s⁻¹", &|j, i| metric.vorticity(j, i, &flow.u, &flow.v)),
-            field("vapour", "kg kg⁻¹", &|j, i| tracers[VAPOUR].at(j, i)),
-            field("cloud", "kg kg⁻¹", &|j, i| tracers[CLOUD].at(j, i)),
-            field("rain", "kg kg⁻¹", &|j, i| tracers[RAIN].at(j, i)),
+            field("vorticity", "1e-5/s", &|j, i| 1e5 * metric.vorticity(j, i, &flow.u, &flow.v)),
+            field("vapour", "g/kg", &|j, i| 1e3 * tracers[VAPOUR].at(j, i)),
+            field("cloud", "g/kg", &|j, i| 1e3 * tracers[CLOUD].at(j, i)),
+            field("rain", "g/kg", &|j, i| 1e3 * tracers[RAIN].at(j, i)),
         ]
     }
 
