@@ -30,6 +30,9 @@ validation_starts = 1
 lead_min = [15, 30]
 starts = { kind = "spread", count = 2 }
 
+[folds.hindcast.metrics]
+margin_cells = 12
+
 [folds.hindcast.forecaster]
 kind = "nowcast_net"
 "#;
