@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::{
     Error,
     nowcast_net::FRAMES,
-    scene::{Scene, coarse, coarse_motion, factor},
+    scene::{Scene, coarse, coarse_motion, factor, part},
 };
 
 /// Side of the windows that training draws, cells of 2 km.
@@ -158,13 +158,7 @@ impl Prepared {
     }
 
     fn sample(&self, window: &Window, (y, x): (usize, usize), steps: [usize; 2], intensity: f32, turn: Turn) -> Sample {
-        let crop = |of: &Array3<f32>| {
-            let (channels, h, w) = of.dim();
-            let mut out = Array3::zeros((channels, CROP, CROP));
-            let part = of.slice(s![.., y..(y + CROP).min(h), x..(x + CROP).min(w)]);
-            out.slice_mut(s![.., ..part.dim().1, ..part.dim().2]).assign(&part);
-            out
-        };
+        let crop = |of| part(of, (y, x), (CROP, CROP));
         let place = (window.origin.0 + y, window.origin.1 + x);
         let motion = crop(&window.scene.motion);
         let step_min = window.scene.step_min;

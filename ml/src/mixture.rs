@@ -76,27 +76,17 @@ impl Gradient {
 
     /// Adds another.
     pub fn add(&mut self, other: &Self) {
-        let parts = |g: &Self| {
-            [
-                g.lead.scale.clone(),
-                g.lead.offset.clone(),
-                g.lead.table.clone(),
-                g.lead.shift.clone(),
-                g.readout.weight.clone(),
-                g.readout.bias.clone(),
-            ]
-        };
-        let added = parts(other);
-        let to = [
-            &mut self.lead.scale,
-            &mut self.lead.offset,
-            &mut self.lead.table,
-            &mut self.lead.shift,
-            &mut self.readout.weight,
-            &mut self.readout.bias,
+        let (to, from) = (&mut self.lead, &other.lead);
+        let pairs = [
+            (&mut to.scale, &from.scale),
+            (&mut to.offset, &from.offset),
+            (&mut to.table, &from.table),
+            (&mut to.shift, &from.shift),
+            (&mut self.readout.weight, &other.readout.weight),
+            (&mut self.readout.bias, &other.readout.bias),
         ];
-        for (to, added) in to.into_iter().zip(added) {
-            to.iter_mut().zip(added).for_each(|(to, added)| *to += added);
+        for (to, from) in pairs {
+            to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
         }
     }
 }

@@ -104,6 +104,15 @@ impl Scene {
     }
 }
 
+/// A part of planes `[k, y, x]` with these sides; 0 beyond them, where nothing was observed.
+pub(crate) fn part(of: &Array3<f32>, (y, x): (usize, usize), (h, w): (usize, usize)) -> Array3<f32> {
+    let (count, ny, nx) = of.dim();
+    let mut out = Array3::zeros((count, h, w));
+    let inside = of.slice(s![.., y.min(ny)..(y + h).min(ny), x.min(nx)..(x + w).min(nx)]);
+    out.slice_mut(s![.., ..inside.dim().1, ..inside.dim().2]).assign(&inside);
+    out
+}
+
 /// One input of several scenes of the same shape.
 pub(crate) fn batch(scenes: &[&Scene], device: &Device) -> Input {
     let (_, ny, nx) = scenes[0].rain.dim();

@@ -1,12 +1,11 @@
 //! Maps of any size, in overlapping tiles whose features fade into each other, so that memory is bounded and no seam shows.
 
 use burn::tensor::Device;
-use ndarray::{Array3, s};
 
 use crate::{
     head::{Features, numbers},
     nowcast_net::{MULTIPLE, RainNet, WIDTH},
-    scene::Scene,
+    scene::{self, Scene},
 };
 
 /// Cells over which neighbouring tiles fade into each other.
@@ -72,14 +71,8 @@ fn fading(origin: usize, count: usize, length: usize) -> Vec<f32> {
 }
 
 /// A part of a scene; cells beyond it were not observed.
-fn cut(scene: &Scene, (y, x): (usize, usize), (h, w): (usize, usize)) -> Scene {
-    let part = |of: &Array3<f32>| {
-        let (channels, ny, nx) = of.dim();
-        let mut out = Array3::zeros((channels, h, w));
-        let inside = of.slice(s![.., y.min(ny)..(y + h).min(ny), x.min(nx)..(x + w).min(nx)]);
-        out.slice_mut(s![.., ..inside.dim().1, ..inside.dim().2]).assign(&inside);
-        out
-    };
+fn cut(scene: &Scene, origin: (usize, usize), sides: (usize, usize)) -> Scene {
+    let part = |of| scene::part(of, origin, sides);
     Scene {
         rain: part(&scene.rain),
         valid: part(&scene.valid),
@@ -90,6 +83,8 @@ fn cut(scene: &Scene, (y, x): (usize, usize), (h, w): (usize, usize)) -> Scene {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::Array3;
+
     use super::*;
     use crate::nowcast_net::FRAMES;
 

@@ -24,7 +24,7 @@ use crate::{
     Error, NowcastNet,
     analytic::Analytic,
     dataset::{CROP, Event, Prepared, Sample},
-    head::{Lesson, learn},
+    head::{self, Lesson, learn},
     loss::BRIER_WEIGHT,
     nowcast_net::RainNet,
     scene::{batch, coarse, factor},
@@ -452,8 +452,8 @@ fn brier(probability: ArrayView2<'_, f32>, observed: ArrayView2<'_, f32>, thresh
     if count > 0 { sum / count as f64 } else { 0.0 }
 }
 
-/// Processor time that this process has used, s, where the system tells it.
-fn cpu_s() -> Option<f64> {
+/// Processor time that this process has used, s, where the system tells it; a busy machine stretches it less than time of the clock.
+pub(crate) fn cpu_s() -> Option<f64> {
     // Of the fields behind the name, the twelfth and the thirteenth are the time in the program and in the system, in hundredths of a second.
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
@@ -466,8 +466,7 @@ fn numbers(net: &RainNet) -> Vec<Vec<f32>> {
     struct Collect(Vec<Vec<f32>>);
     impl ModuleVisitor for Collect {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0
-                .push(param.val().into_data().try_into_vec::<f32>().expect("parameters are f32"));
+            self.0.push(head::numbers(param.val()));
         }
     }
     let mut collect = Collect(Vec::new());

@@ -249,20 +249,22 @@ fn implicit(rate: f64) -> f64 {
     rate / (1.0 + rate)
 }
 
+/// Water as the tests of the core have it, over 500 m of air.
+#[cfg(test)]
+pub(crate) const MOISTURE: Moisture = Moisture {
+    mean_depth_m: 500.0,
+    column_mass_kg_m2: 5000.0,
+    autoconversion_time_s: 1000.0,
+    autoconversion_threshold_kg_kg: 1e-4,
+    evaporation_rate_s: 1e-3,
+    fallout_time_s: 600.0,
+    supply_time_s: 3600.0,
+    depth_per_water: 50.0,
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const MOISTURE: Moisture = Moisture {
-        mean_depth_m: 500.0,
-        column_mass_kg_m2: 5000.0,
-        autoconversion_time_s: 1000.0,
-        autoconversion_threshold_kg_kg: 1e-4,
-        evaporation_rate_s: 1e-3,
-        fallout_time_s: 600.0,
-        supply_time_s: 3600.0,
-        depth_per_water: 50.0,
-    };
 
     fn rates(dt: f64) -> Rates {
         Rates {

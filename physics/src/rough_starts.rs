@@ -7,7 +7,7 @@ use crate::{
     dice::Dice,
     metric::{Metric, Rotation},
     moist_layer::{Layer, MoistLayer},
-    moisture::{Moisture, TRACERS, VAPOUR},
+    moisture::{MOISTURE, TRACERS, VAPOUR},
     plane::{Plane, Shape},
     shallow_water::Flow,
 };
@@ -65,19 +65,7 @@ fn rough(seed: u64) -> MoistLayer {
         boundary,
         orography,
         gravity: GRAVITY,
-        moisture: Some((
-            Moisture {
-                mean_depth_m: DEPTH,
-                column_mass_kg_m2: 5000.0,
-                autoconversion_time_s: 1000.0,
-                autoconversion_threshold_kg_kg: 1e-4,
-                evaporation_rate_s: 1e-3,
-                fallout_time_s: 600.0,
-                supply_time_s: 3600.0,
-                depth_per_water: 50.0,
-            },
-            capacity,
-        )),
+        moisture: Some((MOISTURE, capacity)),
         nudging: None,
         divergence_damping: 0.2,
     };

@@ -7,7 +7,7 @@
 use burn::tensor::{Int, Tensor, TensorData, activation::silu, module::layer_norm};
 
 use super::blocks::is_cpu;
-use crate::exponential::exponential;
+use crate::{exponential::exponential, head::numbers};
 
 /// Rows that edges look up, each many times.
 #[derive(Debug)]
@@ -151,10 +151,6 @@ fn changed(x: Tensor<2>, change: impl FnOnce(&mut [f32])) -> Tensor<2> {
     let mut data = x.into_data();
     change(data.as_mut_slice::<f32>().expect("networks compute in numbers of four bytes"));
     Tensor::from_data(data, &device)
-}
-
-fn numbers(x: Tensor<1>) -> Vec<f32> {
-    x.into_data().try_into_vec().expect("networks compute in numbers of four bytes")
 }
 
 #[cfg(test)]

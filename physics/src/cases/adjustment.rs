@@ -116,15 +116,9 @@ impl Case for Adjustment {
 
     fn bars(&self) -> Result<Vec<Bar>, Error> {
         let left = left()?;
-        let bar = |what: &str, measured, bound| Bar {
-            what: what.to_owned(),
-            measured,
-            bound,
-            remark: "",
-        };
         Ok(vec![
-            bar("l2 of the height in balance, 20 cells a radius", left.l2, Bound::AtMost(0.01)),
-            bar("kinetic over released potential energy", left.share, Bound::Within(1.0 / 3.0, 0.02)),
+            Bar::new("l2 of the height in balance, 20 cells a radius", left.l2, Bound::AtMost(0.01)),
+            Bar::new("kinetic over released potential energy", left.share, Bound::Within(1.0 / 3.0, 0.02)),
         ])
     }
 }

@@ -46,6 +46,16 @@ impl std::fmt::Display for Bound {
 }
 
 impl Bar {
+    /// A figure that needs no remark.
+    pub(crate) fn new(what: impl Into<String>, measured: f64, bound: Bound) -> Self {
+        Self {
+            what: what.into(),
+            measured,
+            bound,
+            remark: "",
+        }
+    }
+
     /// Whether the figure is what was asked for.
     pub fn is_met(&self) -> bool {
         self.bound.holds(self.measured)

@@ -138,24 +138,18 @@ impl Case for CosineBell {
         let mut run = self.run(128)?;
         let before = run.amount();
         run.advance(TURN)?;
-        let bar = |what: &str, measured, bound| Bar {
-            what: what.to_owned(),
-            measured,
-            bound,
-            remark: "",
-        };
         Ok(vec![
-            bar(
+            Bar::new(
                 "l2 after 12 days at 1.4°",
                 run.error().map_or(f64::NAN, |e| e.l2),
                 Bound::AtMost(0.05),
             ),
-            bar(
+            Bar::new(
                 "relative change of the amount",
                 (run.amount() / before - 1.0).abs(),
                 Bound::AtMost(1e-13),
             ),
-            bar("least value, m", run.least(), Bound::AtLeast(0.0)),
+            Bar::new("least value, m", run.least(), Bound::AtLeast(0.0)),
         ])
     }
 }

@@ -4,15 +4,10 @@ use burn::tensor::{Device, Distribution, Tensor};
 use nowblend_field::{Globe, Seed};
 
 use super::{small_model, small_task};
-use crate::graph::{Checkpoint, Graph, task::ModelConfig};
-
-/// Seconds of processor time that this process has used, which a busy machine stretches less than those of the clock.
-fn cpu_s() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-    let ticks = |k: usize| fields.get(k).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) / 100.0
-}
+use crate::{
+    graph::{Checkpoint, Graph, task::ModelConfig},
+    training::cpu_s,
+};
 
 /// One step of passing messages in the full mesh; `tests/reference/graphcast/time_torch.py` does the same arithmetic.
 ///
@@ -39,10 +34,10 @@ fn one_message_passing_step_of_the_full_mesh() {
             let edges = network.edges_within(&graph);
             let (mut best, mut least) = (f64::INFINITY, f64::INFINITY);
             for _ in 0..3 {
-                let (started, before) = (Instant::now(), cpu_s());
+                let (started, before) = (Instant::now(), cpu_s().unwrap_or(0.0));
                 let passed = network.process[0].pass(&graph, &mesh, edges.clone(), false);
                 best = best.min(started.elapsed().as_secs_f64());
-                least = least.min(cpu_s() - before);
+                least = least.min(cpu_s().unwrap_or(0.0) - before);
                 drop(passed);
             }
             println!("{threads} threads: {best:.2} s, {least:.2} s CPU");
