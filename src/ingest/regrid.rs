@@ -20,7 +20,7 @@ pub fn regrid(state: &State, target: &Grid) -> Result<State, Error> {
     };
     let source = Source::new(&state.grid);
     let (rows, columns) = target.shape();
-    let weights: Vec<Vec<Corners>> = (0..rows)
+    let weights: Vec<Result<Vec<Corners>, Error>> = (0..rows)
         .into_par_iter()
         .map(|row| {
             (0..columns)
@@ -36,7 +36,9 @@ pub fn regrid(state: &State, target: &Grid) -> Result<State, Error> {
                 })
                 .collect()
         })
-        .collect::<Result<_, _>>()?;
+        .collect();
+    // Row by row, so that the place named is the first of the grid, not the first that a thread came to.
+    let weights: Vec<Vec<Corners>> = weights.into_iter().collect::<Result<_, _>>()?;
     let bring = |field: &Array2<f32>| {
         let mut out = Array2::zeros((rows, columns));
         out.axis_iter_mut(Dimension(0))
