@@ -13,6 +13,7 @@ mod error;
 mod forecast;
 mod forecaster;
 mod grid;
+pub mod matching;
 pub mod motion;
 mod projection;
 pub mod random;

@@ -47,6 +47,9 @@ pub struct ShallowWaterConfig {
     /// How fast the area widens over which eddies that the core does not resolve may take an echo, km h⁻¹ along a side; its mean over
     /// that area is what can be forecast. 0 to 200; 0 keeps all detail.
     pub wandering_km_h: f64,
+    /// How far the forecast goes from that mean towards rain that lies where the mean is largest but is as strong, and as wide, as the carried
+    /// echoes, 0 to 1.
+    pub matching: f64,
     /// Most by which the core lets an observed echo grow, and least to which it lets it decay, as a factor. At least 1.
     pub growth_limit: f64,
 }
@@ -73,6 +76,7 @@ impl Default for ShallowWaterConfig {
             fallout_time_s: 600.0,
             supply_time_min: 1200.0,
             wandering_km_h: 18.0,
+            matching: 0.5,
             growth_limit: 3.0,
         }
     }
@@ -110,6 +114,7 @@ impl ShallowWaterConfig {
             ("fallout_time_s", self.fallout_time_s, 10.0..=1e9, "10 to 1e9 s"),
             ("supply_time_min", self.supply_time_min, 1.0..=1e9, "1 to 1e9 min"),
             ("wandering_km_h", self.wandering_km_h, 0.0..=200.0, "0 to 200 km/h"),
+            ("matching", self.matching, 0.0..=1.0, "0 to 1"),
             ("growth_limit", self.growth_limit, 1.0..=100.0, "1 to 100"),
         ];
         match bounds.into_iter().find(|(_, found, range, _)| !range.contains(found)) {

@@ -11,13 +11,15 @@
 //! - *The supply lives most of a day rather than an hour.* A short life lowers the error further but dries the forecast: at 300 min its mean is
 //!   a fifth too low after an hour and the CSI falls.
 //!
-//! What that costs: scattered small showers are averaged below 1 mm/h. On a validation event of these (Finland, 2017-05-09, 6 forecasts)
-//! the CSI at 60 min is 0.005, extrapolation's 0.061 and persistence's 0.027, though the error is the least of the three.
+//! - *Half of the way from that mean to rain as strong and as wide as the carried echoes*, which lies where the mean is largest. The mean alone
+//!   averages scattered small showers below 1 mm/h. On six training events (20 forecasts at 60 min) half the way changes the CSI at 1 mm/h from
+//!   0.384 to 0.383, at 5 mm/h from 0.194 to 0.197, and the error from 0.243 to 0.252 mm/h (extrapolation 0.326, 0.161 and 0.295).
 
 use ndarray::{Array2, Zip};
 use nowblend_field::{
-    Analysis, Error as FieldError, Forecaster, LeadTime, Notice, NoticeKind, Run, Seed, Slice, State,
+    Analysis, Error as FieldError, Forecaster, LeadTime, Notice, NoticeKind, Run, Seed, Slice, State, ValidTime,
     advection::{Displacement, Interpolation},
+    matching::Distribution,
 };
 
 use crate::{
@@ -56,7 +58,7 @@ const DRY_MM_H: f32 = 0.01;
 ///
 /// where q_r is the core's rain and q_e what it would be had it only been carried. The ratio is limited; what the core rains beyond it,
 /// where no echo was, is new rain. ⟨ ⟩ is the mean over the area, widening with time, over which unresolved eddies may have taken the
-/// echo, since that is what can be forecast of it. Each slice has the core's `column_water_kg_m2`, `moisture_flux_divergence_kg_m2_s` and
+/// echo, since that is what can be forecast of it; by half it is led back to the distribution of the carried echo (probability matching). Each slice has the core's `column_water_kg_m2`, `moisture_flux_divergence_kg_m2_s` and
 /// `convergence_s` `[y, x]` beside it. One layer knows no instability: it lets rain form only where its air converges.
 pub struct ShallowWater {
     config: ShallowWaterConfig,
@@ -101,6 +103,7 @@ impl Forecaster for ShallowWater {
             rain: blocks.mean(&echo),
             motion: [blocks.mean(&motion.u), blocks.mean(&motion.v)],
             air: state.map(|s| Air::of(s, &blocks)),
+            later: later(analysis, state, observed.times()[newest], &blocks)?,
         };
         let layer = layer(&self.config, &blocks, &start);
         let air_step_s = layer.air_step_s(self.config.courant);
@@ -128,11 +131,26 @@ impl Forecaster for ShallowWater {
     }
 }
 
+/// The states that hold after the start and after the one that it starts from, by seconds after the start.
+fn later(analysis: &Analysis, first: Option<&State>, start: ValidTime, blocks: &Blocks) -> Result<Vec<(f64, Air)>, FieldError> {
+    let Some(first) = first else { return Ok(Vec::new()) };
+    let after = analysis.states().iter().filter(|s| s.valid_time > first.valid_time.max(start));
+    let air = |state: &State| {
+        on_grid(state, analysis)?;
+        Ok(((state.valid_time - start).num_seconds() as f64, Air::of(state, blocks)))
+    };
+    after.map(air).collect()
+}
+
 /// The state nearest the reference time, if there is one, on the grid of the rain.
 fn nearest_state(analysis: &Analysis) -> Result<Option<&State>, FieldError> {
-    let Some(state) = analysis.nearest_state() else {
-        return Ok(None);
-    };
+    let state = analysis.nearest_state();
+    state.map_or(Ok(()), |state| on_grid(state, analysis))?;
+    Ok(state)
+}
+
+/// Refuses a state that does not lie on the grid of the rain.
+fn on_grid(state: &State, analysis: &Analysis) -> Result<(), FieldError> {
     state.check_shapes()?;
     if !state.grid.agrees(analysis.grid()) {
         return Err(FieldError::GridMismatch {
@@ -141,7 +159,7 @@ fn nearest_state(analysis: &Analysis) -> Result<Option<&State>, FieldError> {
             expected: analysis.grid().to_string(),
         });
     }
-    Ok(Some(state))
+    Ok(())
 }
 
 fn notices(analysis: &Analysis, lead_times: &[LeadTime], age: u32) -> Vec<Notice> {
@@ -249,16 +267,26 @@ impl CoreRun<'_> {
     /// Rain `[y, x]` now, mm h⁻¹; NaN where the radar saw nothing that could have arrived.
     fn rain(&self) -> Array2<f32> {
         let displacement: Displacement = self.parcels.displacement(&self.blocks);
-        let echo = mean_around(&self.echo, self.wandered());
-        let mut rain = displacement.sample(echo.view(), Interpolation::Linear);
         let (growth, new) = self.growth();
-        Zip::from(&mut rain)
-            .and(&self.blocks.spread(&growth))
-            .and(&self.blocks.spread(&new))
-            .par_for_each(|rain, growth, new| {
+        let (growth, new) = (self.blocks.spread(&growth), self.blocks.spread(&new));
+        let evolved = |echo: &Array2<f32>| {
+            let mut rain = displacement.sample(echo.view(), Interpolation::Linear);
+            Zip::from(&mut rain).and(&growth).and(&new).par_for_each(|rain, growth, new| {
                 let new = if *new < DRY_MM_H { 0.0 } else { *new };
                 *rain = *rain * growth.max(0.0) + new;
             });
+            rain
+        };
+        let mut rain = evolved(&mean_around(&self.echo, self.wandered()));
+        let share = self.config.matching as f32;
+        if share > 0.0 {
+            let known = rain.mapv(|r| !r.is_nan());
+            let mut matched = rain.clone();
+            Distribution::of(evolved(&self.echo).view(), 0.0).impose(matched.view_mut(), &known);
+            Zip::from(&mut rain)
+                .and(&matched)
+                .par_for_each(|rain, matched| *rain += share * (matched - *rain));
+        }
         rain
     }
 

@@ -5,7 +5,7 @@ use nowblend_field::State;
 
 use crate::{
     balance::{balanced_height, remove_divergence},
-    boundary::{Boundary, Outer, Relaxation},
+    boundary::{Boundary, Later, Outer, Relaxation},
     coarse::Blocks,
     config::ShallowWaterConfig,
     constants::{EPSILON, GRAVITY},
@@ -30,6 +30,8 @@ pub(crate) struct Start {
     pub motion: [Array2<f64>; 2],
     /// The air around.
     pub air: Option<Air>,
+    /// The air around later, by seconds after the start, in the order of time.
+    pub later: Vec<(f64, Air)>,
 }
 
 /// A state of the air on the core's cells `[y, x]`; NaN where unknown.
@@ -83,27 +85,46 @@ fn around(index: usize, n: usize) -> (usize, usize) {
 /// Wind: the motion of the rain; with a state its wind away from echoes. What diverges is taken out, since it would leave as gravity
 /// waves, and a fixed pressure field holds the rest in nonlinear balance, so that the layer is level. Rain is inverted from the
 /// observed rate, its supply keeps it steady, and the column is saturated where it rains; around it has the state's humidity or a
-/// given relative one. Cells that the radar did not see start dry.
+/// given relative one. Cells that the radar did not see start dry. States that hold later are what lies beyond the edges by then.
 pub(crate) fn layer(config: &ShallowWaterConfig, blocks: &Blocks, start: &Start) -> MoistLayer {
     let metric = Metric::of_grid(blocks.grid());
     let shape = metric.shape();
     let moisture = config.moisture();
     let mut flow = wind(config, &metric, start);
     remove_divergence(&metric, &mut flow);
-    let none = Plane::constant(shape, 0.0);
     let outside = over_cells(shape, |j, i| vapour_outside(config, start.air.as_ref(), j, i));
-    let mut outer_tracers = vec![none.clone(); TRACERS];
-    outer_tracers[VAPOUR] = outside.clone();
-    let boundary = Boundary::Open(Box::new(Outer {
-        flow: flow.clone(),
-        tracers: outer_tracers,
-        relaxation: Relaxation {
-            cells: config.relaxation_cells.min(shape.ny.min(shape.nx) / 4),
-            time_s: config.relaxation_time_s,
-        },
-        later: Vec::new(),
-    }));
-    let pressure = balanced_height(&metric, &boundary, GRAVITY, &flow);
+    let open = |flow: &Flow, later: Vec<Later>| {
+        Boundary::Open(Box::new(Outer {
+            flow: flow.clone(),
+            tracers: only_vapour(outside.clone()),
+            relaxation: Relaxation {
+                cells: config.relaxation_cells.min(shape.ny.min(shape.nx) / 4),
+                time_s: config.relaxation_time_s,
+            },
+            later,
+        }))
+    };
+    let pressure = balanced_height(&metric, &open(&flow, Vec::new()), GRAVITY, &flow);
+    let mut later: Vec<Later> = Vec::new();
+    if !start.later.is_empty() {
+        later.push(Later {
+            time_s: 0.0,
+            flow: flow.clone(),
+            tracers: only_vapour(outside.clone()),
+        });
+    }
+    for (time_s, air) in &start.later {
+        let mut flow = winds(config, &metric, |j, i| air.wind_at(&metric, j, i));
+        remove_divergence(&metric, &mut flow);
+        let own = balanced_height(&metric, &open(&flow, Vec::new()), GRAVITY, &flow);
+        flow.h = depth_on(config, &own, &pressure);
+        later.push(Later {
+            time_s: *time_s,
+            flow,
+            tracers: only_vapour(over_cells(shape, |j, i| vapour_outside(config, Some(air), j, i))),
+        });
+    }
+    let boundary = open(&flow, later);
     let capacity = over_cells(shape, |j, i| config.mean_depth_m * saturation(config, start.air.as_ref(), j, i));
     let rain = over_cells(shape, |j, i| {
         let rate = start.rain[[j, i]];
@@ -140,12 +161,30 @@ pub(crate) fn layer(config: &ShallowWaterConfig, blocks: &Blocks, start: &Start)
         }),
         divergence_damping: config.divergence_damping,
     };
-    let mut tracers = vec![none; TRACERS];
-    tracers[VAPOUR] = vapour;
+    let mut tracers = only_vapour(vapour);
     tracers[RAIN] = rain.clone();
     tracers[SUPPLY] = supply;
     tracers[ECHO] = rain;
     MoistLayer::new(layer, flow, tracers)
+}
+
+/// What the air beyond the edges carries: vapour.
+fn only_vapour(vapour: Plane) -> Vec<Plane> {
+    let mut tracers = vec![Plane::constant(vapour.shape(), 0.0); TRACERS];
+    tracers[VAPOUR] = vapour;
+    tracers
+}
+
+/// Depth of a layer over the fixed pressure field `ground` that holds the wind for which `own` is that field, m: its mean is the mean depth, and it
+/// is nowhere less than a fifth of it.
+fn depth_on(config: &ShallowWaterConfig, own: &Plane, ground: &Plane) -> Plane {
+    let shape = own.shape();
+    let cells = || (0..shape.ny as isize).flat_map(move |j| (0..shape.nx as isize).map(move |i| (j, i)));
+    let mean = cells().map(|(j, i)| own.at(j, i) - ground.at(j, i)).sum::<f64>() / (shape.ny * shape.nx) as f64;
+    Plane::from_fn(shape, |j, i| {
+        let depth = config.mean_depth_m + own.at(j, i) - ground.at(j, i) - mean;
+        depth.max(0.2 * config.mean_depth_m)
+    })
 }
 
 /// A plane from values of the cells; the rim repeats those of the edge.
@@ -158,26 +197,26 @@ fn over_cells(shape: Shape, value: impl Fn(usize, usize) -> f64) -> Plane {
     })
 }
 
+/// Wind of the start: the motion of the rain, away from echoes that of the state.
 fn wind(config: &ShallowWaterConfig, metric: &Metric, start: &Start) -> Flow {
-    let shape = metric.shape();
     let near_echo = start.air.as_ref().map(|_| near_echo(metric, &start.rain));
-    let of_cell = |part: usize| {
-        over_cells(shape, |j, i| {
-            let motion = start.motion[part][[j, i]];
-            let motion = if motion.is_finite() { motion } else { 0.0 };
-            let (Some(air), Some(near)) = (&start.air, &near_echo) else {
-                return motion;
-            };
-            match air.wind_at(metric, j, i) {
-                Some((u, v)) => {
-                    let wind = if part == 0 { u } else { v };
-                    wind + near[[j, i]] * (motion - wind)
-                }
-                None => motion,
-            }
+    winds(config, metric, |j, i| {
+        let known = |m: f64| if m.is_finite() { m } else { 0.0 };
+        let motion = (known(start.motion[0][[j, i]]), known(start.motion[1][[j, i]]));
+        let air = start.air.as_ref().and_then(|air| air.wind_at(metric, j, i));
+        Some(match (air, &near_echo) {
+            (Some((u, v)), Some(near)) => (u + near[[j, i]] * (motion.0 - u), v + near[[j, i]] * (motion.1 - v)),
+            _ => motion,
         })
-    };
-    let (east, north) = (of_cell(0), of_cell(1));
+    })
+}
+
+/// A level layer with the wind of its cells, rest where there is none.
+fn winds(config: &ShallowWaterConfig, metric: &Metric, of_cell: impl Fn(usize, usize) -> Option<(f64, f64)>) -> Flow {
+    let shape = metric.shape();
+    let cells = Array2::from_shape_fn((shape.ny, shape.nx), |(j, i)| of_cell(j, i).unwrap_or_default());
+    let east = over_cells(shape, |j, i| cells[[j, i]].0);
+    let north = over_cells(shape, |j, i| cells[[j, i]].1);
     let first = -(crate::plane::RIM as isize);
     let mut flow = Flow::rest(shape, config.mean_depth_m);
     flow.u = Plane::from_fn(shape, |j, i| 0.5 * (east.at(j, (i - 1).max(first)) + east.at(j, i)));
@@ -260,6 +299,7 @@ mod tests {
             rain: Array2::zeros(shape),
             motion: [Array2::zeros(shape), Array2::zeros(shape)],
             air: None,
+            later: Vec::new(),
         }
     }
 
@@ -345,5 +385,28 @@ mod tests {
         let expected = 2e-3 / metric.coriolis().at(30, 30);
         assert!((u - expected).abs() < 1e-3 && (15.0..25.0).contains(&u), "{u} against {expected}");
         assert_eq!(v, 0.0);
+    }
+    #[test]
+    fn the_air_beyond_the_edges_changes_with_the_states() {
+        // 10 m/s from the west, 20 m/s three hours later: after these the edges blow with 20 m/s, half way with 15, and the layer's slope along
+        // the map, f 10 m/s / g = 1.0e-4, or 26 m over 240 km, holds that wind.
+        let (grid, blocks) = plane(60, 64);
+        let mut start = still(&blocks);
+        start.motion[0].fill(10.0);
+        start.air = Some(Air::of(&state(&grid, 10.0), &blocks));
+        start.later = vec![(10_800.0, Air::of(&state(&grid, 20.0), &blocks))];
+        let config = ShallowWaterConfig::default();
+        let mut layer = layer(&config, &blocks, &start);
+        for (time_s, expected) in [(5400.0, 15.0), (10_800.0, 20.0)] {
+            layer.advance(time_s - layer.time_s(), 15.0, 3).unwrap();
+            for (j, i) in [(0, 30), (59, 30), (30, 1), (30, 62)] {
+                let u = layer.flow().u.at(j, i);
+                assert!((u - expected).abs() < 0.5, "{u} m/s at {j}, {i} after {time_s} s");
+            }
+            let middle = layer.flow().u.at(30, 32);
+            assert!((middle - expected).abs() < 2.5, "{middle} m/s in the middle after {time_s} s");
+        }
+        let slope = (layer.flow().h.at(2, 32) - layer.flow().h.at(57, 32)) / (55.0 * 4000.0);
+        assert!((slope / 1.05e-4 - 1.0).abs() < 0.2, "{slope}");
     }
 }

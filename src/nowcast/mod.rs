@@ -9,7 +9,6 @@ mod file;
 mod fill;
 mod lagrangian;
 mod lagrangian_probability;
-mod matching;
 mod noise;
 mod noise_windows;
 mod past;

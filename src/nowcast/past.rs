@@ -4,6 +4,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip};
 use nowblend_field::{
     Analysis, Error, LeadTime, Notice, NoticeKind,
     advection::{Beyond, Displacement, Interpolation},
+    matching::Distribution,
 };
 
 use super::{
@@ -11,7 +12,6 @@ use super::{
     cascade::{Alike, Cascade},
     envelope::Envelope,
     lagrangian::past_frames,
-    matching::Distribution,
     plane::{Plane, Spectrum},
 };
 
