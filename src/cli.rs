@@ -180,6 +180,27 @@ enum Global {
         #[arg(short, long, value_name = "FILE.nc", default_value = "global.nc")]
         output: PathBuf,
     },
+    /// Starts the shallow-water core from every state of a source, holds its height and wind at one level against the states that follow, and prints a line
+    /// of JSON for each part of the globe and lead time, beside persistence.
+    Score {
+        /// States in GRIB2 or NetCDF: a file, a directory or a pattern.
+        source: String,
+        /// Heights of the mean year in NetCDF; of several months the first counts.
+        #[arg(long, value_name = "SOURCE")]
+        climatology: Option<String>,
+        /// Pressure level, hPa.
+        #[arg(long, default_value_t = 500.0)]
+        level_hpa: f64,
+        /// Longest lead time, h.
+        #[arg(long, default_value_t = 36)]
+        longest_h: u32,
+        /// Rows of the core's grid.
+        #[arg(long, default_value_t = 48)]
+        rows: usize,
+        /// Mean depth of the layer, m.
+        #[arg(long, default_value_t = 10_000.0)]
+        mean_depth_m: f64,
+    },
     /// Runs a configuration with random weights and prints a line of JSON: size of its graph, time of each step, peak memory.
     Measure {
         /// Spacing of the grid, degrees.
@@ -522,6 +543,29 @@ fn around_the_globe(command: &Global) -> Result<()> {
             tell_notices(&made.notices);
             info!("wrote {}", made.file.display());
             Ok(())
+        }
+        Global::Score {
+            source,
+            climatology,
+            level_hpa,
+            longest_h,
+            rows,
+            mean_depth_m,
+        } => {
+            let request = global::ScoreRequest {
+                source: source.clone(),
+                climatology: climatology.clone(),
+                longest_h: *longest_h,
+                core: nowblend_physics::ShallowWaterGlobe {
+                    rows: *rows,
+                    mean_depth_m: *mean_depth_m,
+                    level_hpa: *level_hpa,
+                    ..Default::default()
+                },
+            };
+            let scored = global::score(&request)?;
+            tell_notices(&scored.notices);
+            scored.scores.iter().try_for_each(|score| print_line(&serde_json::json!(score)))
         }
         Global::Measure {
             resolution,

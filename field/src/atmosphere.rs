@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use ndarray::{ArcArray, Ix3};
+use ndarray::{ArcArray, ArrayView2, Ix3};
 
 use crate::{Error, ValidTime};
 
@@ -71,10 +71,43 @@ impl Globe {
         self.shape() == other.shape() && close(&self.latitudes, &other.latitudes) && close(&self.longitudes, &other.longitudes)
     }
 
+    /// A field `[y, x]` between the points, degrees: linear in latitude and longitude; beyond the last row that row.
+    pub fn value(&self, field: ArrayView2<'_, f32>, longitude: f64, latitude: f64) -> f64 {
+        let (y, row) = between(&self.latitudes, latitude);
+        let (west, east, column) = around(&self.longitudes, longitude);
+        let at = |y: usize, x: usize| f64::from(field[[y, x]]);
+        let north = (y + 1).min(self.latitudes.len() - 1);
+        let along = |y: usize| at(y, west) + column * (at(y, east) - at(y, west));
+        along(y) + row * (along(north) - along(y))
+    }
+
     /// Number of points.
     pub fn points(&self) -> usize {
         self.latitudes.len() * self.longitudes.len()
     }
+}
+
+/// Index before a value among ascending ones, and how far it is to the next.
+fn between(values: &[f64], value: f64) -> (usize, f64) {
+    let after = values.partition_point(|v| *v <= value);
+    if after == 0 {
+        return (0, 0.0);
+    }
+    if after == values.len() {
+        return (after - 1, 0.0);
+    }
+    (after - 1, (value - values[after - 1]) / (values[after] - values[after - 1]))
+}
+
+/// Columns west and east of a longitude, and how far it is from the west one.
+fn around(longitudes: &[f64], longitude: f64) -> (usize, usize, f64) {
+    let first = longitudes[0];
+    let turned = first + (longitude - first).rem_euclid(360.0);
+    let (west, share) = between(longitudes, turned);
+    if west + 1 < longitudes.len() {
+        return (west, west + 1, share);
+    }
+    (west, 0, (turned - longitudes[west]) / (first + 360.0 - longitudes[west]))
 }
 
 /// Named fields around the globe at one time, in the units of the public reanalysis (K, Pa, m s⁻¹, m² s⁻², kg kg⁻¹, m).

@@ -199,16 +199,13 @@ impl<'a> Level<'a> {
         field.is_some_and(|f| f.dim().0 > self.index && f.index_axis(ndarray::Axis(0), self.index).iter().all(|v| v.is_finite()))
     }
 
-    /// Between the points of the state, linearly in latitude and longitude; beyond the last row that row.
+    /// Between the points of the state.
     fn value(&self, name: &str, place: Place) -> f64 {
         let field: &GlobalField = &self.state.fields[name];
-        let (latitudes, longitudes) = (self.state.globe.latitudes(), self.state.globe.longitudes());
-        let (y, row) = between(latitudes, place.latitude.to_degrees());
-        let (west, east, column) = around(longitudes, place.longitude.to_degrees());
-        let at = |y: usize, x: usize| f64::from(field[[self.index, y, x]]);
-        let north = (y + 1).min(latitudes.len() - 1);
-        let along = |y: usize| at(y, west) + column * (at(y, east) - at(y, west));
-        along(y) + row * (along(north) - along(y))
+        let plane = field.index_axis(ndarray::Axis(0), self.index);
+        self.state
+            .globe
+            .value(plane, place.longitude.to_degrees(), place.latitude.to_degrees())
     }
 
     /// Adds what changed on the core's grid to a field of the next state, if it has it.
@@ -237,29 +234,6 @@ impl<'a> Level<'a> {
             }
         }
     }
-}
-
-/// Index before a value among ascending ones, and how far it is to the next.
-fn between(values: &[f64], value: f64) -> (usize, f64) {
-    let after = values.partition_point(|v| *v <= value);
-    if after == 0 {
-        return (0, 0.0);
-    }
-    if after == values.len() {
-        return (after - 1, 0.0);
-    }
-    (after - 1, (value - values[after - 1]) / (values[after] - values[after - 1]))
-}
-
-/// Columns west and east of a longitude, and how far it is from the west one.
-fn around(longitudes: &[f64], longitude: f64) -> (usize, usize, f64) {
-    let first = longitudes[0];
-    let turned = first + (longitude - first).rem_euclid(360.0);
-    let (west, share) = between(longitudes, turned);
-    if west + 1 < longitudes.len() {
-        return (west, west + 1, share);
-    }
-    (west, 0, (turned - longitudes[west]) / (first + 360.0 - longitudes[west]))
 }
 
 #[cfg(test)]

@@ -57,12 +57,52 @@ struct Plane {
 /// By what a plane is found: its variable, its time and its level, hPa times 1000.
 type Key = (String, Option<ValidTime>, Option<i64>);
 
+/// What the files of a source hold of what is wanted.
+struct Read {
+    found: BTreeMap<Key, Array2<f32>>,
+    globe: Arc<Globe>,
+    notices: Vec<Notice>,
+    inputs: Vec<Input>,
+}
+
 /// Reads the states that `wanted` asks for from the files of a source: a file, a directory or a pattern.
 ///
 /// # Errors
 ///
 /// [`Error::Content`] naming every variable, level and time that is missing, or fields on different grids; those of reading.
 pub fn global_states(source: &str, wanted: &Wanted, limits: Limits) -> Result<GlobalStates, Error> {
+    let read = read(source, wanted, limits)?;
+    let newest = newest(source, &read.found, wanted)?;
+    let times = (0..wanted.states).rev().map(|back| before(newest, wanted.step, back));
+    let states: Vec<Atmosphere> = times.map(|time| read.state(time, wanted)).collect();
+    let missing = missing(&states, &read.found, wanted);
+    if !missing.is_empty() {
+        return Err(lacking(source, &missing, wanted));
+    }
+    let Read { notices, inputs, .. } = read;
+    Ok(GlobalStates { states, notices, inputs })
+}
+
+/// Reads the states of all times at which the first of the variables that are wanted is whole, oldest first; each has those of the other variables that
+/// are whole, too. How many, how far apart and when is not asked.
+///
+/// # Errors
+///
+/// [`Error::Content`] where that variable is nowhere whole, or fields lie on different grids; those of reading.
+pub fn all_global_states(source: &str, wanted: &Wanted, limits: Limits) -> Result<GlobalStates, Error> {
+    let read = read(source, wanted, limits)?;
+    let times: BTreeSet<ValidTime> = read.found.keys().filter_map(|(_, time, _)| *time).collect();
+    let first = &wanted.variables[0].0;
+    let states = times.into_iter().map(|time| read.state(time, wanted));
+    let states: Vec<Atmosphere> = states.filter(|state| state.fields.contains_key(first)).collect();
+    if states.is_empty() {
+        return Err(lacking(source, &format!("`{first}` at any time"), wanted));
+    }
+    let Read { notices, inputs, .. } = read;
+    Ok(GlobalStates { states, notices, inputs })
+}
+
+fn read(source: &str, wanted: &Wanted, limits: Limits) -> Result<Read, Error> {
     let mut found: BTreeMap<Key, Array2<f32>> = BTreeMap::new();
     let mut globe: Option<(Arc<Globe>, PathBuf)> = None;
     let (mut notices, mut inputs) = (Vec::new(), Vec::new());
@@ -104,17 +144,26 @@ pub fn global_states(source: &str, wanted: &Wanted, limits: Limits) -> Result<Gl
     let Some((globe, _)) = globe else {
         return Err(lacking(source, "none of them", wanted));
     };
-    let newest = newest(source, &found, wanted)?;
-    let levels: Arc<[f64]> = Arc::from(wanted.levels_hpa.as_slice());
-    let states = (0..wanted.states).rev().map(|back| {
-        let time = before(newest, wanted.step, back);
-        let mut state = Atmosphere::empty(Arc::clone(&globe), Arc::clone(&levels), time);
+    Ok(Read {
+        found,
+        globe,
+        notices,
+        inputs,
+    })
+}
+
+impl Read {
+    /// The state of a time, with those variables that are whole then.
+    fn state(&self, time: ValidTime, wanted: &Wanted) -> Atmosphere {
+        let levels: Arc<[f64]> = Arc::from(wanted.levels_hpa.as_slice());
+        let mut state = Atmosphere::empty(Arc::clone(&self.globe), levels, time);
+        let found = &self.found;
         for (name, on_levels) in &wanted.variables {
             let planes = keys(*on_levels, wanted).map(|level| {
                 let at = |time| found.get(&(name.clone(), time, level)).map(|p| p.view().insert_axis(Axis(0)));
                 at(Some(time))
                     .or_else(|| at(None))
-                    .or_else(|| always(name).then(|| any_time(&found, name, level))?)
+                    .or_else(|| always(name).then(|| any_time(found, name, level))?)
             });
             if let Some(planes) = planes.collect::<Option<Vec<_>>>() {
                 let field: Array3<f32> = concatenate(Axis(0), &planes).expect("all planes have the shape of the globe");
@@ -122,13 +171,7 @@ pub fn global_states(source: &str, wanted: &Wanted, limits: Limits) -> Result<Gl
             }
         }
         state
-    });
-    let states: Vec<Atmosphere> = states.collect();
-    let missing = missing(&states, &found, wanted);
-    if !missing.is_empty() {
-        return Err(lacking(source, &missing, wanted));
     }
-    Ok(GlobalStates { states, notices, inputs })
 }
 
 /// Whether a variable holds for all times, whenever its file says it does.

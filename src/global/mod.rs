@@ -1,4 +1,6 @@
-//! Global forecasts with the learned model: states from files, step after step into one file, from weights that the user has.
+//! Global forecasts: with the learned model step after step into one file, from weights that the user has; with the core, scored on states that came.
+
+mod score;
 
 use std::{
     path::{Path, PathBuf},
@@ -19,6 +21,8 @@ use crate::{
     progress::Progress,
     store::{self, AtmosphereWriter, Input, Provenance},
 };
+
+pub use score::{Score, ScoreRequest, Scores, score};
 
 /// The files that normalise variables, as they are published: means, standard deviations, and those of the change over a step.
 const STATISTICS: [&str; 3] = ["mean_by_level.nc", "stddev_by_level.nc", "diffs_stddev_by_level.nc"];
