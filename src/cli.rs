@@ -198,8 +198,11 @@ enum Global {
         #[arg(long, default_value_t = 48)]
         rows: usize,
         /// Mean depth of the layer, m.
-        #[arg(long, default_value_t = 10_000.0)]
+        #[arg(long, default_value_t = 4000.0)]
         mean_depth_m: f64,
+        /// Waves of the start quicker than this are taken out, h; 0 for none.
+        #[arg(long, default_value_t = 12.0)]
+        cutoff_h: f64,
     },
     /// Runs a configuration with random weights and prints a line of JSON: size of its graph, time of each step, peak memory.
     Measure {
@@ -551,6 +554,7 @@ fn around_the_globe(command: &Global) -> Result<()> {
             longest_h,
             rows,
             mean_depth_m,
+            cutoff_h,
         } => {
             let request = global::ScoreRequest {
                 source: source.clone(),
@@ -560,6 +564,10 @@ fn around_the_globe(command: &Global) -> Result<()> {
                     rows: *rows,
                     mean_depth_m: *mean_depth_m,
                     level_hpa: *level_hpa,
+                    filter: (*cutoff_h > 0.0).then(|| nowblend_physics::digital_filter::DigitalFilter {
+                        span_s: 7200.0 * cutoff_h,
+                        cutoff_s: 3600.0 * cutoff_h,
+                    }),
                     ..Default::default()
                 },
             };

@@ -26,7 +26,7 @@ use crate::{
     Error,
     coarse::Blocks,
     config::ShallowWaterConfig,
-    initialise::{Air, Start, layer},
+    initialise::{Air, Settled, Start, layer},
     moist_layer::MoistLayer,
     moisture::{CLOUD, ECHO, RAIN, VAPOUR},
     parcels::Parcels,
@@ -74,6 +74,57 @@ impl ShallowWater {
         config.check()?;
         Ok(Self { config })
     }
+
+    /// How far the start of a forecast is in balance; `None` where the radar saw nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Forecaster::start`].
+    pub fn settled(&self, analysis: &Analysis) -> Result<Option<Settled>, FieldError> {
+        Ok(self.begin(analysis)?.map(|begun| begun.settled))
+    }
+
+    /// The layer at the start; `None` where the radar saw nothing.
+    fn begin(&self, analysis: &Analysis) -> Result<Option<Begun>, FieldError> {
+        let observed = analysis.observed();
+        let state = nearest_state(analysis)?;
+        let newest = (0..observed.frames())
+            .rev()
+            .find(|k| observed.frame(*k).iter().any(|r| !r.is_nan()));
+        let Some(newest) = newest else { return Ok(None) };
+        let age = (analysis.reference_time() - observed.times()[newest]).num_seconds() as u32;
+        let echo = observed.frame(newest).to_owned();
+        let blocks = Blocks::new(analysis.grid(), 1000.0 * self.config.cell_km, self.config.most_cells);
+        let motion = analysis.motion()?;
+        let start = Start {
+            rain: blocks.mean(&echo),
+            motion: [blocks.mean(&motion.u), blocks.mean(&motion.v)],
+            air: state.map(|s| Air::of(s, &blocks)),
+            later: later(analysis, state, observed.times()[newest], &blocks)?,
+        };
+        let (layer, settled) = layer(&self.config, &blocks, &start).map_err(|e| FieldError::component(NAME, e))?;
+        Ok(Some(Begun {
+            blocks,
+            motion: start.motion,
+            layer,
+            settled,
+            echo,
+            age,
+        }))
+    }
+}
+
+/// What a forecast begins with.
+struct Begun {
+    blocks: Blocks,
+    /// Motion of the rain on the core's cells, m s⁻¹.
+    motion: [Array2<f64>; 2],
+    layer: MoistLayer,
+    settled: Settled,
+    /// The frame that it starts from `[y, x]`, mm h⁻¹.
+    echo: Array2<f32>,
+    /// Age of that frame at the reference time, s.
+    age: u32,
 }
 
 impl Forecaster for ShallowWater {
@@ -87,31 +138,23 @@ impl Forecaster for ShallowWater {
     ///
     /// [`FieldError::GridMismatch`] or [`FieldError::Shape`] for a state that does not lie on the grid of the rain; those of the motion.
     fn start<'a>(&'a self, analysis: &'a Analysis, lead_times: &'a [LeadTime], _: Seed) -> Result<Box<dyn Run + 'a>, FieldError> {
-        let observed = analysis.observed();
-        let state = nearest_state(analysis)?;
-        let newest = (0..observed.frames())
-            .rev()
-            .find(|k| observed.frame(*k).iter().any(|r| !r.is_nan()));
-        let Some(newest) = newest else {
+        let Some(begun) = self.begin(analysis)? else {
             return Ok(Box::new(Nothing::new(analysis, lead_times)));
         };
-        let age = (analysis.reference_time() - observed.times()[newest]).num_seconds() as u32;
-        let echo = observed.frame(newest).to_owned();
-        let blocks = Blocks::new(analysis.grid(), 1000.0 * self.config.cell_km, self.config.most_cells);
-        let motion = analysis.motion()?;
-        let start = Start {
-            rain: blocks.mean(&echo),
-            motion: [blocks.mean(&motion.u), blocks.mean(&motion.v)],
-            air: state.map(|s| Air::of(s, &blocks)),
-            later: later(analysis, state, observed.times()[newest], &blocks)?,
-        };
-        let layer = layer(&self.config, &blocks, &start);
+        let Begun {
+            blocks,
+            motion,
+            layer,
+            echo,
+            age,
+            ..
+        } = begun;
         let air_step_s = layer.air_step_s(self.config.courant);
         Ok(Box::new(CoreRun {
             air_step_s,
             air_steps: layer.air_steps_per_step(air_step_s),
             config: &self.config,
-            parcels: Parcels::at_start(&layer.layer().metric, layer.flow(), &start.motion),
+            parcels: Parcels::at_start(&layer.layer().metric, layer.flow(), &motion),
             blocks,
             layer,
             echo,
@@ -126,6 +169,7 @@ impl Forecaster for ShallowWater {
             "Arakawa, A. and V. R. Lamb, 1981: A potential enstrophy and energy conserving scheme for the shallow water equations. Mon. Wea. Rev., 109, 18-36, doi:10.1175/1520-0493(1981)109<0018:APEAEC>2.0.CO;2",
             "Shu, C.-W. and S. Osher, 1988: Efficient implementation of essentially non-oscillatory shock-capturing schemes. J. Comput. Phys., 77, 439-471, doi:10.1016/0021-9991(88)90177-5",
             "Colella, P. and P. R. Woodward, 1984: The piecewise parabolic method (PPM) for gas-dynamical simulations. J. Comput. Phys., 54, 174-201, doi:10.1016/0021-9991(84)90143-8",
+            "Lynch, P. and X.-Y. Huang, 1992: Initialization of the HIRLAM model using a digital filter. Mon. Wea. Rev., 120, 1019-1034, doi:10.1175/1520-0493(1992)120<1019:IOTHMU>2.0.CO;2",
             "Davies, H. C., 1976: A lateral boundary formulation for multi-level prediction models. Quart. J. Roy. Meteor. Soc., 102, 405-418, doi:10.1002/qj.49710243210",
         ]
     }

@@ -4,11 +4,13 @@ use ndarray::Array2;
 use nowblend_field::State;
 
 use crate::{
+    Error,
     balance::{balanced_height, remove_divergence},
     boundary::{Boundary, Later, Outer, Relaxation},
     coarse::Blocks,
     config::ShallowWaterConfig,
     constants::{EPSILON, GRAVITY},
+    digital_filter::{Air as AirParts, DigitalFilter, surface_tendency},
     metric::Metric,
     moist_layer::{Layer, MoistLayer, Nudging},
     moisture::{ECHO, RAIN, SUPPLY, TRACERS, VAPOUR},
@@ -18,6 +20,9 @@ use crate::{
 
 /// Below this the wind cannot be read off the geopotential, s⁻¹ (within about 8° of the equator).
 const LEAST_CORIOLIS: f64 = 2e-5;
+
+/// Time over which the change of the depth is told, s.
+const SETTLING_S: f64 = 10.0;
 
 /// Rows and columns over which the wind goes from the echoes' motion to that of the state around them, km.
 const BLENDING_KM: f64 = 40.0;
@@ -80,17 +85,33 @@ fn around(index: usize, n: usize) -> (usize, usize) {
     (index.saturating_sub(1), (index + 1).min(n - 1))
 }
 
+/// How fast the depth changes at the start, on average over the map, m s⁻¹: what would leave as gravity waves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settled {
+    /// With the wind as it is given, on a level layer.
+    pub given: f64,
+    /// Without its divergence and held by the pressure field.
+    pub balanced: f64,
+    /// After the digital filter.
+    pub filtered: f64,
+}
+
 /// A layer of air that rains what the radar saw.
 ///
 /// Wind: the motion of the rain; with a state its wind away from echoes. What diverges is taken out, since it would leave as gravity
 /// waves, and a fixed pressure field holds the rest in nonlinear balance, so that the layer is level. Rain is inverted from the
 /// observed rate, its supply keeps it steady, and the column is saturated where it rains; around it has the state's humidity or a
 /// given relative one. Cells that the radar did not see start dry. States that hold later are what lies beyond the edges by then.
-pub(crate) fn layer(config: &ShallowWaterConfig, blocks: &Blocks, start: &Start) -> MoistLayer {
+///
+/// # Errors
+///
+/// Those of the digital filter.
+pub(crate) fn layer(config: &ShallowWaterConfig, blocks: &Blocks, start: &Start) -> Result<(MoistLayer, Settled), Error> {
     let metric = Metric::of_grid(blocks.grid());
     let shape = metric.shape();
     let moisture = config.moisture();
     let mut flow = wind(config, &metric, start);
+    let given = flow.clone();
     remove_divergence(&metric, &mut flow);
     let outside = over_cells(shape, |j, i| vapour_outside(config, start.air.as_ref(), j, i));
     let open = |flow: &Flow, later: Vec<Later>| {
@@ -125,6 +146,27 @@ pub(crate) fn layer(config: &ShallowWaterConfig, blocks: &Blocks, start: &Start)
         });
     }
     let boundary = open(&flow, later);
+    let around = AirParts {
+        metric: &metric,
+        boundary: &boundary,
+        orography: &pressure,
+        gravity: GRAVITY,
+    };
+    let level = Plane::constant(shape, 0.0);
+    let tendency = |orography: &Plane, flow: &Flow| surface_tendency(AirParts { orography, ..around }, flow, SETTLING_S);
+    let (given, balanced) = (tendency(&level, &given), tendency(&pressure, &flow));
+    if config.digital_filter_min > 0.0 {
+        let filter = DigitalFilter {
+            span_s: 60.0 * config.digital_filter_min,
+            cutoff_s: 30.0 * config.digital_filter_min,
+        };
+        flow = filter.apply(around, &flow)?;
+    }
+    let settled = Settled {
+        given,
+        balanced,
+        filtered: tendency(&pressure, &flow),
+    };
     let capacity = over_cells(shape, |j, i| config.mean_depth_m * saturation(config, start.air.as_ref(), j, i));
     let rain = over_cells(shape, |j, i| {
         let rate = start.rain[[j, i]];
@@ -165,7 +207,7 @@ pub(crate) fn layer(config: &ShallowWaterConfig, blocks: &Blocks, start: &Start)
     tracers[RAIN] = rain.clone();
     tracers[SUPPLY] = supply;
     tracers[ECHO] = rain;
-    MoistLayer::new(layer, flow, tracers)
+    Ok((MoistLayer::new(layer, flow, tracers), settled))
 }
 
 /// What the air beyond the edges carries: vapour.
@@ -310,7 +352,7 @@ mod tests {
         start.rain[[5, 7]] = 10.0;
         start.rain[[5, 8]] = f64::NAN;
         let config = ShallowWaterConfig::default();
-        let layer = layer(&config, &blocks, &start);
+        let (layer, _) = layer(&config, &blocks, &start).unwrap();
         let rate = |j, i| {
             config
                 .moisture()
@@ -332,7 +374,7 @@ mod tests {
         let mut start = still(&blocks);
         start.motion[0] = Array2::from_shape_fn((60, 64), |(j, _)| 20.0 + 10.0 * (-((j as f64 - 30.0) / 10.0).powi(2)).exp());
         let config = ShallowWaterConfig::default();
-        let mut layer = layer(&config, &blocks, &start);
+        let (mut layer, _) = layer(&config, &blocks, &start).unwrap();
         layer.advance(10_800.0, 15.0, 3).unwrap();
         for (j, i) in [(30, 32), (20, 20), (45, 50), (10, 40)] {
             let expected = start.motion[0][[j as usize, i as usize]];
@@ -396,7 +438,7 @@ mod tests {
         start.air = Some(Air::of(&state(&grid, 10.0), &blocks));
         start.later = vec![(10_800.0, Air::of(&state(&grid, 20.0), &blocks))];
         let config = ShallowWaterConfig::default();
-        let mut layer = layer(&config, &blocks, &start);
+        let (mut layer, _) = layer(&config, &blocks, &start).unwrap();
         for (time_s, expected) in [(5400.0, 15.0), (10_800.0, 20.0)] {
             layer.advance(time_s - layer.time_s(), 15.0, 3).unwrap();
             for (j, i) in [(0, 30), (59, 30), (30, 1), (30, 62)] {

@@ -124,6 +124,11 @@ impl Plane {
         self.data.iter_mut().zip(&other.data).for_each(|(a, b)| *a += b);
     }
 
+    /// Adds a share of another plane, rim included.
+    pub(crate) fn add_share(&mut self, other: &Self, share: f64) {
+        self.data.iter_mut().zip(&other.data).for_each(|(a, b)| *a += share * b);
+    }
+
     /// Multiplies every value, rim included.
     pub(crate) fn scale(&mut self, factor: f64) {
         self.data.iter_mut().for_each(|a| *a *= factor);
