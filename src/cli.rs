@@ -248,6 +248,36 @@ enum Physics {
         #[arg(short, long, value_name = "FOLDER", default_value = "physics")]
         output: PathBuf,
     },
+    /// Invents hours of weather whose state is known and writes its rain as an event, to train on and to try forecasters on.
+    Nature {
+        /// The event: FILE.nc, or FOLDER.zarr.
+        #[arg(short, long, value_name = "FILE.nc", default_value = "nature.nc")]
+        output: PathBuf,
+        /// Time from the first frame to the last, h.
+        #[arg(long, default_value_t = 3.0)]
+        hours: f64,
+        /// Time before the first frame in which showers come to be, h.
+        #[arg(long, default_value_t = 1.0)]
+        before_h: f64,
+        /// Time between frames, min.
+        #[arg(long, default_value_t = 5)]
+        every_min: u32,
+        /// Cells along a side.
+        #[arg(long, default_value_t = 256)]
+        cells: usize,
+        /// Size of a cell, km.
+        #[arg(long, default_value_t = 2.0)]
+        cell_km: f64,
+        /// Wind of the eddies in the mean of squares, m/s.
+        #[arg(long, default_value_t = 8.0)]
+        wind_m_s: f64,
+        /// Showers born every 10 min on 100 x 100 km.
+        #[arg(long, default_value_t = 3.0)]
+        showers: f64,
+        /// Another seed is other weather.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Measures all that the core is held to, which takes many minutes, and writes the table into the documentation.
     Table {
         /// Only cases whose names contain this, for a look; then nothing is written.
@@ -613,6 +643,32 @@ fn known_cases(command: &Physics) -> Result<()> {
             for case in nowblend_physics::cases::all() {
                 print_line(&format!("{}: {}\n    {}", case.name(), case.about(), case.source()))?;
             }
+            Ok(())
+        }
+        Physics::Nature {
+            output,
+            hours,
+            before_h,
+            every_min,
+            cells,
+            cell_km,
+            wind_m_s,
+            showers,
+            seed,
+        } => {
+            let weather = physics::Weather {
+                nature: nowblend_physics::nature_run::NatureConfig {
+                    cells: *cells,
+                    cell_km: *cell_km,
+                    wind_m_s: *wind_m_s,
+                    showers: *showers,
+                },
+                before_h: *before_h,
+                hours: *hours,
+                every_min: *every_min,
+            };
+            let frames = physics::weather(&weather, Seed(*seed), output).context("inventing weather")?;
+            info!("wrote {frames} frames to {}", output.display());
             Ok(())
         }
         Physics::Run { case, rows, hours, output } => {

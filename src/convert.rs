@@ -75,6 +75,7 @@ pub fn run(config: &Config, path: &Path) -> Result<Converted, Error> {
     }
     let archive = Archive::open(&config.ingest)?;
     let header = EventHeader {
+        what: "observed rain".into(),
         institution: config.forecast.institution.clone(),
         grid: archive.grid().clone(),
     };

@@ -24,6 +24,8 @@ pub struct ShallowWaterConfig {
     pub relaxation_time_s: f64,
     /// Waves of the start that are quicker than half of this are taken out by running dry air so long around it, min, 0 to 720; 0 for none.
     pub digital_filter_min: f64,
+    /// The core runs so long before the forecast while it is led to the frames of that time, min, 0 to 60; 0 for none.
+    pub update_min: f64,
     /// Time in which the wind inside echoes is led to their observed motion, min. At least 0.1.
     pub nudging_time_min: f64,
     /// Rain from which on an echo leads the wind in full, mm h⁻¹. At least 0.01.
@@ -66,7 +68,8 @@ impl Default for ShallowWaterConfig {
             divergence_damping: 0.2,
             relaxation_cells: 8,
             relaxation_time_s: 300.0,
-            digital_filter_min: 60.0,
+            digital_filter_min: 0.0,
+            update_min: 0.0,
             nudging_time_min: 15.0,
             nudging_rain_mm_h: 0.5,
             column_mass_kg_m2: 5000.0,
@@ -101,6 +104,7 @@ impl ShallowWaterConfig {
             ("relaxation_cells", self.relaxation_cells as f64, 0.0..=1000.0, "0 to 1000"),
             ("relaxation_time_s", self.relaxation_time_s, 1.0..=1e9, "1 to 1e9 s"),
             ("digital_filter_min", self.digital_filter_min, 0.0..=720.0, "0 to 720 min"),
+            ("update_min", self.update_min, 0.0..=60.0, "0 to 60 min"),
             ("nudging_time_min", self.nudging_time_min, 0.1..=1e9, "0.1 to 1e9 min"),
             ("nudging_rain_mm_h", self.nudging_rain_mm_h, 0.01..=1000.0, "0.01 to 1000 mm/h"),
             ("column_mass_kg_m2", self.column_mass_kg_m2, 100.0..=11_000.0, "100 to 11000 kg/m2"),

@@ -12,6 +12,7 @@ mod error;
 mod far_transport;
 mod forecaster;
 mod globe_stepper;
+mod incremental;
 mod initialise;
 pub mod invariants;
 pub mod metric;

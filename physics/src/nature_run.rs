@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use ndarray::{Array2, Array3};
 use nowblend_field::{Error as FieldError, Grid, LeadTime, ReferenceTime, Seed, Sequence};
+use serde::Serialize;
 
 use crate::{
     Error, ShallowWaterConfig,
@@ -25,7 +26,7 @@ const CHOICE: usize = 12;
 const WAVES: usize = 8;
 
 /// What a nature run is made of.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct NatureConfig {
     /// Cells along a side, 32 to 4096.
     pub cells: usize,

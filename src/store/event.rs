@@ -26,6 +26,8 @@ const STEP_MM_H: f64 = 0.01;
 /// What an event is, known before its first frame.
 #[derive(Debug, Clone)]
 pub struct EventHeader {
+    /// What its rain is: observed, or simulated by what.
+    pub what: String,
     /// Who observed or converted it.
     pub institution: String,
     /// Where the cells lie.
@@ -104,7 +106,8 @@ fn describe(header: &EventHeader, times: &[ValidTime], from: &Provenance) -> Vec
     let span = times.first().zip(times.last());
     let title = span.map_or_else(String::new, |(first, last)| {
         format!(
-            "observed rain, {} to {}",
+            "{}, {} to {}",
+            header.what,
             first.format("%Y-%m-%dT%H:%M:%SZ"),
             last.format("%Y-%m-%dT%H:%M:%SZ")
         )

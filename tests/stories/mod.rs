@@ -13,5 +13,6 @@ mod hindcast;
 mod ingest;
 mod nowcast;
 mod outputs;
+mod physics;
 mod speed;
 mod walk_through;

@@ -1,4 +1,6 @@
-//! Runs the core on flows whose fate is known, draws them, and keeps the table of what it is held to.
+//! Runs the core on flows whose fate is known, draws them, and keeps the table of what it is held to; writes invented weather as events.
+
+mod nature;
 
 use std::{
     fmt::Write,
@@ -22,6 +24,8 @@ use crate::{
     },
     store,
 };
+
+pub use nature::{Weather, weather};
 
 /// Samples of the invariants in a run.
 const SAMPLES: usize = 24;
