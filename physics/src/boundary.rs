@@ -180,6 +180,33 @@ impl Boundary {
         }
     }
 
+    /// Fills the rims of a single whole row, and gives it what is given; those beyond poles need their whole plane.
+    pub(crate) fn close_row(&self, values: &mut [f64], place: Place, full_row: usize, shape: Shape) {
+        match self {
+            Self::Periodic | Self::Globe => repeat_row(values, shape.nx),
+            Self::Walls => mirror_row(values, place, full_row, shape),
+            Self::Open(outer) => surround_row(values, place, full_row, outer.flow.at(place).full_row(full_row), shape),
+        }
+    }
+
+    /// Fills whole row `row` beyond walls or an open edge, counted from the south of the domain, from closed rows inside.
+    pub(crate) fn fill_row_beyond<'a>(&self, values: &mut [f64], place: Place, row: isize, ny: isize, inside: impl FnOnce(isize) -> &'a [f64]) {
+        if let Self::Open(outer) = self {
+            values.copy_from_slice(outer.flow.at(place).full_row((row + RIM as isize) as usize));
+        } else if place == Place::SouthFace {
+            let axis = if row < 0 { 0 } else { ny };
+            if row == axis {
+                values.fill(0.0);
+            } else {
+                values.copy_from_slice(inside(2 * axis - row));
+                values.iter_mut().for_each(|v| *v = -*v);
+            }
+        } else {
+            let axis = if row < 0 { -1 } else { 2 * ny - 1 };
+            values.copy_from_slice(inside(axis - row));
+        }
+    }
+
     /// Leads the flow towards the outer state along open edges, `dt` seconds' worth. Tracers need no lead: they come in with the air.
     pub(crate) fn relax(&self, dt: f64, flow: &mut Flow) {
         let Self::Open(outer) = self else { return };
@@ -274,29 +301,36 @@ fn repeat(plane: &mut Plane) {
     }
 }
 
-/// Reflects at the walls; the wind through a wall is nought there and changes sign beyond.
-fn mirror(plane: &mut Plane, place: Place) {
-    let Shape { ny, nx } = plane.shape();
-    let inside = |k: usize, n: usize| k.min(n - 1);
-    for row in RIM..RIM + ny {
-        let values = plane.full_row_mut(row);
-        if place == Place::WestFace {
-            values[RIM] = 0.0;
-            values[RIM + nx] = 0.0;
-            for k in 1..RIM {
-                values[RIM - k] = -values[RIM + inside(k, nx)];
-                values[RIM + nx + k] = -values[RIM + nx - inside(k, nx)];
-            }
-            values[0] = -values[RIM + inside(RIM, nx)];
-        } else {
-            for k in 0..RIM {
-                values[RIM - 1 - k] = values[RIM + inside(k, nx)];
-                values[RIM + nx + k] = values[RIM + nx - 1 - inside(k, nx)];
-            }
+/// Reflects a row at its walls; the wind through a wall is nought there and changes sign beyond.
+fn mirror_row(values: &mut [f64], place: Place, full_row: usize, Shape { ny, nx }: Shape) {
+    let inside = |k: usize| k.min(nx - 1);
+    if place == Place::SouthFace && (full_row == RIM || full_row == RIM + ny) {
+        values.fill(0.0);
+    } else if place == Place::WestFace {
+        values[RIM] = 0.0;
+        values[RIM + nx] = 0.0;
+        for k in 1..RIM {
+            values[RIM - k] = -values[RIM + inside(k)];
+            values[RIM + nx + k] = -values[RIM + nx - inside(k)];
+        }
+        values[0] = -values[RIM + inside(RIM)];
+    } else {
+        for k in 0..RIM {
+            values[RIM - 1 - k] = values[RIM + inside(k)];
+            values[RIM + nx + k] = values[RIM + nx - 1 - inside(k)];
         }
     }
+}
+
+/// Reflects at the walls.
+fn mirror(plane: &mut Plane, place: Place) {
+    let shape = plane.shape();
+    let ny = shape.ny;
+    let inside = |k: usize, n: usize| k.min(n - 1);
+    for row in RIM..RIM + ny {
+        mirror_row(plane.full_row_mut(row), place, row, shape);
+    }
     if place == Place::SouthFace {
-        plane.full_row_mut(RIM).fill(0.0);
         plane.full_row_mut(RIM + ny).fill(0.0);
         for k in 1..=RIM {
             plane.copy_row(RIM + inside(k, ny), RIM - k);
@@ -315,21 +349,24 @@ fn mirror(plane: &mut Plane, place: Place) {
 }
 
 fn surround(plane: &mut Plane, place: Place, outer: &Plane) {
-    let Shape { ny, nx } = plane.shape();
+    let shape = plane.shape();
+    for row in 0..shape.rows() {
+        surround_row(plane.full_row_mut(row), place, row, outer.full_row(row), shape);
+    }
+}
+
+/// Takes what lies outside the domain, and on its edge, from a row of the outer state.
+fn surround_row(values: &mut [f64], place: Place, full_row: usize, outer: &[f64], Shape { ny, nx }: Shape) {
     let (first_row, first_column) = match place {
         Place::Centre => (RIM, RIM),
         Place::WestFace => (RIM, RIM + 1),
         Place::SouthFace => (RIM + 1, RIM),
     };
-    for row in 0..plane.shape().rows() {
-        let from = outer.full_row(row);
-        let values = plane.full_row_mut(row);
-        if row < first_row || row >= RIM + ny {
-            values.copy_from_slice(from);
-        } else {
-            values[..first_column].copy_from_slice(&from[..first_column]);
-            values[RIM + nx..].copy_from_slice(&from[RIM + nx..]);
-        }
+    if (first_row..RIM + ny).contains(&full_row) {
+        values[..first_column].copy_from_slice(&outer[..first_column]);
+        values[RIM + nx..].copy_from_slice(&outer[RIM + nx..]);
+    } else {
+        values.copy_from_slice(outer);
     }
 }
 

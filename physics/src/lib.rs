@@ -25,10 +25,12 @@ pub mod restart;
 mod rough_starts;
 pub mod shallow_water;
 pub mod sphere;
+mod stage_rows;
 pub mod thermal;
 pub mod time_integration;
 pub mod transport;
 mod wandering;
+mod wavefront;
 mod wide;
 mod widths;
 

@@ -11,7 +11,6 @@ use crate::{
     plane::{Plane, RIM, Shape},
     restart::Kept,
     shallow_water::{Flow, Fluxes, ShallowWaterEquations},
-    time_integration::ssprk3,
     transport::{Emptied, Transport},
     wide::{Work, wide},
 };
@@ -234,7 +233,7 @@ impl MoistLayer {
                 gravity: self.layer.gravity,
                 fluxes: counted.then_some(&mut self.room.fluxes),
             };
-            ssprk3(&mut equations, dt, &mut self.flow, &mut self.room.first, &mut self.room.second);
+            equations.step(dt, &mut self.flow, &mut self.room.first, &mut self.room.second);
         }
         self.time_s += whole;
         self.check_courant(dt, whole)?;
