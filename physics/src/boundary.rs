@@ -208,19 +208,21 @@ impl Boundary {
     }
 
     /// Leads the flow towards the outer state along open edges, `dt` seconds' worth. Tracers need no lead: they come in with the air.
-    pub(crate) fn relax(&self, dt: f64, flow: &mut Flow) {
-        let Self::Open(outer) = self else { return };
+    ///
+    /// Returns the sums over the cells (j, i) of `gained(j, i, by how much it grew deeper, m)`.
+    pub(crate) fn relax(&self, dt: f64, flow: &mut Flow, gained: impl Fn(usize, usize, f64) -> [f64; 2] + Sync) -> [f64; 2] {
+        let Self::Open(outer) = self else { return [0.0; 2] };
         if outer.relaxation.cells == 0 {
-            return;
+            return [0.0; 2];
         }
         let zone = Zone {
             shape: flow.h.shape(),
             relaxation: outer.relaxation,
             dt,
         };
-        zone.lead(&mut flow.h, &outer.flow.h, 0.5, 0.5);
-        zone.lead(&mut flow.u, &outer.flow.u, 0.5, 0.0);
-        zone.lead(&mut flow.v, &outer.flow.v, 0.0, 0.5);
+        zone.lead(&mut flow.u, &outer.flow.u, 0.5, 0.0, |_, _, _| [0.0; 2]);
+        zone.lead(&mut flow.v, &outer.flow.v, 0.0, 0.5, |_, _, _| [0.0; 2]);
+        zone.lead(&mut flow.h, &outer.flow.h, 0.5, 0.5, gained)
     }
 }
 
@@ -231,17 +233,28 @@ struct Zone {
 }
 
 impl Zone {
-    /// Relaxes a plane whose first value lies `(south, west)` cells inside the edges.
-    fn lead(&self, plane: &mut Plane, outer: &Plane, south: f64, west: f64) {
+    /// Relaxes a plane whose first value lies `(south, west)` cells inside the edges; returns the sums of what that gained, row by row.
+    fn lead(
+        &self,
+        plane: &mut Plane,
+        outer: &Plane,
+        south: f64,
+        west: f64,
+        gained: impl Fn(usize, usize, f64) -> [f64; 2] + Sync,
+    ) -> [f64; 2] {
         let Shape { ny, nx } = self.shape;
         let reach = self.relaxation.cells;
         let distance = |k: usize, first: f64, n: usize| (k as f64 + first).min(n as f64 - k as f64 - first);
-        plane.strips_mut(1).enumerate().for_each(|(j, row)| {
+        let rows = plane.strips_mut(1).enumerate().map(|(j, row)| {
             let to = outer.full_row(j + RIM);
             let from_south = distance(j, south, ny);
+            let mut sums = [0.0; 2];
             let mut lead = |i: usize| {
                 let share = self.relaxation.share(from_south.min(distance(i, west, nx)), self.dt);
-                row[i + RIM] += share * (to[i + RIM] - row[i + RIM]);
+                let change = share * (to[i + RIM] - row[i + RIM]);
+                row[i + RIM] += change;
+                let gained = gained(j, i, change);
+                sums = [sums[0] + gained[0], sums[1] + gained[1]];
             };
             if from_south < reach as f64 || 2 * reach >= nx {
                 (0..nx).for_each(&mut lead);
@@ -249,7 +262,10 @@ impl Zone {
                 (0..reach).for_each(&mut lead);
                 (nx - reach..nx).for_each(&mut lead);
             }
+            sums
         });
+        let rows: Vec<[f64; 2]> = rows.collect();
+        rows.iter().fold([0.0; 2], |sums, row| [sums[0] + row[0], sums[1] + row[1]])
     }
 }
 

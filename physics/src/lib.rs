@@ -6,6 +6,7 @@ pub mod cases;
 mod coarse;
 mod config;
 pub mod constants;
+mod damping;
 mod dice;
 mod error;
 mod far_transport;

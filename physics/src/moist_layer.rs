@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use crate::{
     Error,
     boundary::Boundary,
+    damping,
     invariants::{self, Exchange},
     metric::Metric,
     moisture::{CLOUD, Change, Moisture, RAIN, TRACERS, VAPOUR},
@@ -66,7 +67,7 @@ struct Room {
     fluxes: Fluxes,
     depth_before: Plane,
     transport: Transport,
-    divergence: Plane,
+    smoothing: Plane,
     changes: Vec<Change>,
     courant: Vec<(f64, usize)>,
 }
@@ -85,7 +86,7 @@ impl MoistLayer {
             fluxes: Fluxes::none(shape),
             depth_before: flow.h.clone(),
             transport: Transport::new(shape, tracers.len()),
-            divergence: Plane::constant(shape, 0.0),
+            smoothing: Plane::constant(shape, 0.0),
             changes: vec![Change::default(); shape.ny],
             courant: vec![(0.0, 0); shape.ny],
         };
@@ -287,12 +288,14 @@ impl MoistLayer {
     fn lead(&mut self, dt: f64) {
         self.nudge(dt);
         self.damp_divergence();
-        if let Boundary::Open(_) = self.layer.boundary {
-            let before = (invariants::mass(&self.layer.metric, &self.flow.h), self.water());
-            self.layer.boundary.relax(dt, &mut self.flow);
-            self.exchange.mass_by_relaxation += invariants::mass(&self.layer.metric, &self.flow.h) - before.0;
-            self.exchange.water_by_relaxation += self.water() - before.1;
-        }
+        let (metric, tracers) = (&self.layer.metric, &self.tracers);
+        let water = tracers.get(VAPOUR..=RAIN).unwrap_or_default();
+        let gained = self.layer.boundary.relax(dt, &mut self.flow, |j, i, deeper| {
+            let mass = deeper * metric.area_m2(j, i);
+            [mass, water.iter().map(|q| mass * q.row(j)[i]).sum()]
+        });
+        self.exchange.mass_by_relaxation += gained[0];
+        self.exchange.water_by_relaxation += gained[1];
         self.layer.boundary.close_flow(&mut self.flow);
         for (index, tracer) in self.tracers.iter_mut().enumerate() {
             self.layer.boundary.close_tracer(index, tracer);
@@ -310,70 +313,27 @@ impl MoistLayer {
         u.strips_mut(1).zip(v.strips_mut(1)).enumerate().for_each(|(j, (u, v))| {
             let row = j + RIM;
             let (here, south) = (rain.full_row(row), rain.full_row(row - 1));
-            let (to_u, to_v) = (nudging.towards.u.full_row(row), nudging.towards.v.full_row(row));
-            for k in RIM + first..u.len() - RIM {
-                u[k] += (per_echo * (here[k - 1] + here[k])).min(share) * (to_u[k] - u[k]);
-            }
+            let lead = |wind, behind, echo, towards, first: usize| Lead {
+                wind,
+                behind,
+                echo,
+                towards,
+                first,
+                per_echo,
+                share,
+            };
+            wide(lead(u, &here[..here.len() - 1], &here[1..], nudging.towards.u.full_row(row), RIM + first));
             if j >= first_row {
-                for k in RIM..v.len() - RIM {
-                    v[k] += (per_echo * (south[k] + here[k])).min(share) * (to_v[k] - v[k]);
-                }
+                wide(lead(v, &south[1..], &here[1..], nudging.towards.v.full_row(row), RIM));
             }
         });
     }
 
-    /// Takes away divergence that changes sign from cell to cell: v gains -∇∇²(∇·v) (biharmonic in the divergence), so that the
-    /// divergence of the shortest wave loses its share and one of eight cells a hundredth of that.
     fn damp_divergence(&mut self) {
-        let damping = self.layer.divergence_damping;
-        if damping <= 0.0 {
-            return;
+        let Layer { metric, boundary, divergence_damping, .. } = &self.layer;
+        if *divergence_damping > 0.0 {
+            damping::damp(*divergence_damping, metric, boundary, &mut self.flow, &mut self.room.smoothing);
         }
-        let metric = &self.layer.metric;
-        let dy = metric.dy_m();
-        let (first, first_row) = (self.layer.boundary.first_west_face(), self.layer.boundary.first_south_face());
-        let (u, v) = (&self.flow.u, &self.flow.v);
-        let divergence = &mut self.room.divergence;
-        divergence.strips_mut(1).enumerate().for_each(|(j, out)| {
-            let row = j + RIM;
-            let (u, v0, v1) = (u.full_row(row), v.full_row(row), v.full_row(row + 1));
-            let (per_x, per_y) = (1.0 / metric.width(row), 1.0 / dy);
-            for k in RIM..out.len() - RIM {
-                out[k] = (u[k + 1] - u[k]) * per_x + (v1[k] - v0[k]) * per_y;
-            }
-        });
-        if let Boundary::Periodic = self.layer.boundary {
-            self.layer.boundary.close_depth(divergence);
-        }
-        let divergence = &*divergence;
-        let smoothing = &mut self.room.depth_before;
-        smoothing.strips_mut(1).enumerate().for_each(|(j, out)| {
-            let row = j + RIM;
-            let (d, south, north) = (divergence.full_row(row), divergence.full_row(row - 1), divergence.full_row(row + 1));
-            for k in RIM..out.len() - RIM {
-                out[k] = d[k - 1] + d[k + 1] + south[k] + north[k] - 4.0 * d[k];
-            }
-        });
-        if let Boundary::Periodic = self.layer.boundary {
-            self.layer.boundary.close_depth(smoothing);
-        }
-        let smoothing = &*smoothing;
-        // ∇² has the eigenvalue 8/dx² at the shortest wave; its square times the factor is the share.
-        let Flow { u, v, .. } = &mut self.flow;
-        u.strips_mut(1).zip(v.strips_mut(1)).enumerate().for_each(|(j, (u, v))| {
-            let row = j + RIM;
-            let (here, south) = (smoothing.full_row(row), smoothing.full_row(row - 1));
-            let factor = damping / 64.0;
-            let (along_x, along_y) = (factor * metric.width(row), factor * dy);
-            for k in RIM + first..u.len() - RIM {
-                u[k] -= along_x * (here[k] - here[k - 1]);
-            }
-            if j >= first_row {
-                for k in RIM..v.len() - RIM {
-                    v[k] -= along_y * (here[k] - south[k]);
-                }
-            }
-        });
     }
 
     fn count_air_through_edges(&mut self) {
@@ -454,6 +414,30 @@ impl MoistLayer {
             column: place.1,
             time_s: self.time_s,
         })
+    }
+}
+
+/// Leads the wind on a row of faces to another, as far as the echo on both sides of each face says; slices of the echo begin with face 1.
+struct Lead<'a> {
+    wind: &'a mut [f64],
+    behind: &'a [f64],
+    echo: &'a [f64],
+    towards: &'a [f64],
+    first: usize,
+    per_echo: f64,
+    share: f64,
+}
+
+impl Work for Lead<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let faces = self.first..self.wind.len() - RIM;
+        let near = faces.start - 1..faces.end - 1;
+        let echoes = self.behind[near.clone()].iter().zip(&self.echo[near]);
+        let winds = self.wind[faces.clone()].iter_mut().zip(&self.towards[faces]);
+        for ((wind, towards), (behind, ahead)) in winds.zip(echoes) {
+            *wind += (self.per_echo * (behind + ahead)).min(self.share) * (towards - *wind);
+        }
     }
 }
 
