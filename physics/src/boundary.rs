@@ -180,12 +180,53 @@ impl Boundary {
         }
     }
 
-    /// Fills the rims of a single whole row, and gives it what is given; those beyond poles need their whole plane.
+    /// Fills the rims of a single whole row of a flow, and gives it what is given; those beyond poles need their whole plane.
     pub(crate) fn close_row(&self, values: &mut [f64], place: Place, full_row: usize, shape: Shape) {
+        let outer = match self {
+            Self::Open(outer) => Some(outer.flow.at(place)),
+            _ => None,
+        };
+        self.close_row_to(values, place, full_row, outer, shape);
+    }
+
+    /// The same for a row of depths inside.
+    pub(crate) fn close_depth_row(&self, values: &mut [f64], full_row: usize, shape: Shape) {
+        self.close_row(values, Place::Centre, full_row, shape);
+    }
+
+    /// The same for a row of tracer `index` inside.
+    pub(crate) fn close_tracer_row(&self, index: usize, values: &mut [f64], full_row: usize, shape: Shape) {
+        let outer = match self {
+            Self::Open(outer) => outer.tracers.get(index),
+            _ => None,
+        };
+        self.close_row_to(values, Place::Centre, full_row, outer, shape);
+    }
+
+    fn close_row_to(&self, values: &mut [f64], place: Place, full_row: usize, outer: Option<&Plane>, shape: Shape) {
+        match (self, outer) {
+            (Self::Periodic | Self::Globe, _) => repeat_row(values, shape.nx),
+            (Self::Open(_), Some(outer)) => surround_row(values, place, full_row, outer.full_row(full_row), shape),
+            (Self::Walls | Self::Open(_), _) => mirror_row(values, place, full_row, shape),
+        }
+    }
+
+    /// Which whole row inside a row of cells is, repeats or mirrors; whether it must be turned by half the way around the globe; and the state
+    /// that it has instead beyond an open edge.
+    pub(crate) fn beyond(&self, full_row: usize, Shape { ny, .. }: Shape) -> (usize, bool, Option<&Outer>) {
+        if (RIM..RIM + ny).contains(&full_row) {
+            return (full_row, false, None);
+        }
+        let mirrored = if full_row < RIM {
+            RIM + (RIM - 1 - full_row).min(ny - 1)
+        } else {
+            RIM + ny - 1 - (full_row - RIM - ny).min(ny - 1)
+        };
         match self {
-            Self::Periodic | Self::Globe => repeat_row(values, shape.nx),
-            Self::Walls => mirror_row(values, place, full_row, shape),
-            Self::Open(outer) => surround_row(values, place, full_row, outer.flow.at(place).full_row(full_row), shape),
+            Self::Periodic => (RIM + (full_row + RIM * ny - RIM) % ny, false, None),
+            Self::Walls => (mirrored, false, None),
+            Self::Globe => (mirrored, true, None),
+            Self::Open(outer) => (mirrored, false, Some(outer)),
         }
     }
 
@@ -276,6 +317,14 @@ fn repeat_row(values: &mut [f64], nx: usize) {
     }
 }
 
+/// Turns what is inside a whole row by half the way around the globe.
+pub(crate) fn turn_row(values: &mut [f64]) {
+    let inside = RIM..values.len() - RIM;
+    let half = inside.len() / 2;
+    let (west, east) = values[inside].split_at_mut(half);
+    west.swap_with_slice(east);
+}
+
 /// Closes the rows and puts the far side beyond each pole; no wind blows through a face of no width.
 fn cross_poles(plane: &mut Plane, place: Place) {
     let Shape { ny, nx } = plane.shape();
@@ -293,8 +342,7 @@ fn cross_poles(plane: &mut Plane, place: Place) {
     let mut beyond = |from: usize, to: usize| {
         plane.copy_row(from, to);
         let values = plane.full_row_mut(to);
-        let (west, east) = values[RIM..RIM + nx].split_at_mut(nx / 2);
-        west.swap_with_slice(east);
+        turn_row(values);
         values.iter_mut().for_each(|v| *v *= sign);
         repeat_row(values, nx);
     };

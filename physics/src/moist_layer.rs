@@ -251,7 +251,7 @@ impl MoistLayer {
         let Layer { metric, boundary, .. } = &self.layer;
         self.room
             .transport
-            .step(metric, boundary, &self.room.fluxes, &self.room.depth_before, &mut self.tracers);
+            .step(metric, boundary, &self.room.fluxes, &mut self.room.depth_before, &mut self.tracers);
         if let Some(Emptied { row, column, share }) = self.room.transport.emptied() {
             return Err(Error::Emptied {
                 courant: share,
