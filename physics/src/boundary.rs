@@ -231,7 +231,14 @@ impl Boundary {
     }
 
     /// Fills whole row `row` beyond walls or an open edge, counted from the south of the domain, from closed rows inside.
-    pub(crate) fn fill_row_beyond<'a>(&self, values: &mut [f64], place: Place, row: isize, ny: isize, inside: impl FnOnce(isize) -> &'a [f64]) {
+    pub(crate) fn fill_row_beyond<'a>(
+        &self,
+        values: &mut [f64],
+        place: Place,
+        row: isize,
+        ny: isize,
+        inside: impl FnOnce(isize) -> &'a [f64],
+    ) {
         if let Self::Open(outer) = self {
             values.copy_from_slice(outer.flow.at(place).full_row((row + RIM as isize) as usize));
         } else if place == Place::SouthFace {

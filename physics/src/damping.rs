@@ -98,7 +98,11 @@ impl Smoothing<'_> {
             }
         };
         let (per_x, per_y) = (1.0 / self.metric.width(row), 1.0 / self.metric.dy_m());
-        let (u, v0, v1) = (&self.u.full_row(row)[..n], &self.v.full_row(row)[..n], &self.v.full_row(row + 1)[..n]);
+        let (u, v0, v1) = (
+            &self.u.full_row(row)[..n],
+            &self.v.full_row(row)[..n],
+            &self.v.full_row(row + 1)[..n],
+        );
         for k in RIM..n - RIM {
             out[k] = (u[k + 1] - u[k]) * per_x + (v1[k] - v0[k]) * per_y;
         }

@@ -10,7 +10,7 @@ use crate::{
     plane::{Plane, RIM, Shape},
     stage_rows::{Equations, FlowRowMut, Give, StageRows},
     time_integration::{Stage, System, ssprk3, stages},
-    wavefront::{can_sweep, sweep},
+    wavefront::{Check, can_sweep, sweep},
     wide::{Work, wide},
     widths::Widths,
 };
@@ -113,19 +113,23 @@ impl System for ShallowWaterEquations<'_> {
 
 impl<'a> ShallowWaterEquations<'a> {
     /// A whole step of `dt` seconds: [`ssprk3`], in one sweep over the rows where the edges allow that, with the same result to the bit.
-    pub fn step(&mut self, dt: f64, state: &mut Flow, first: &mut Flow, second: &mut Flow) {
+    /// `first` is the state before afterwards. Returns whether every whole row of the result passes `check`.
+    pub(crate) fn step(&mut self, dt: f64, state: &mut Flow, [first, second]: [&mut Flow; 2], check: &Check<'_>) -> bool {
         let equations = self.equations();
         if !can_sweep(&equations, self.boundary) {
             ssprk3(self, dt, state, first, second);
-            return;
+            return (RIM..RIM + state.h.shape().ny)
+                .into_par_iter()
+                .all(|row| check(row, state.full_row(row)));
         }
         let (stages, boundary, into) = (stages(dt), self.boundary, (&mut *first, self.fluxes.as_deref_mut()));
-        match self.metric.varied() {
-            None => sweep(&equations, boundary, stages, |row| equations.metric.even(row), state, into),
-            Some(varied) => sweep(&equations, boundary, stages, |row| varied.row(row), state, into),
-        }
+        let passes = match self.metric.varied() {
+            None => sweep(&equations, boundary, stages, |row| equations.metric.even(row), state, into, check),
+            Some(varied) => sweep(&equations, boundary, stages, |row| varied.row(row), state, into, check),
+        };
         boundary.close_flow(first);
         std::mem::swap(state, first);
+        passes
     }
 
     fn equations(&self) -> Equations<'a> {
@@ -197,7 +201,8 @@ impl<W: Widths, F: Fn(usize) -> W> Work for Strip<'_, F> {
                 into: self.writes.row(first, row - 1, stride),
             });
             self.room.take(equations, (self.widths)(row), [row, row - 1], [south, here], give);
-            self.writes.count(first, row as isize - RIM as isize, self.stage, self.room.fluxes());
+            self.writes
+                .count(first, row as isize - RIM as isize, self.stage, self.room.fluxes());
         }
     }
 }

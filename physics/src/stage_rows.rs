@@ -70,7 +70,13 @@ pub(crate) struct StageRows {
 impl StageRows {
     pub(crate) fn fit(&mut self, size: usize) {
         let pairs = [&mut self.flux_x, &mut self.flux_y, &mut self.vorticity, &mut self.to_north];
-        let singles = [&mut self.to_south, &mut self.to_west, &mut self.to_east, &mut self.nothing, &mut self.tendency];
+        let singles = [
+            &mut self.to_south,
+            &mut self.to_west,
+            &mut self.to_east,
+            &mut self.nothing,
+            &mut self.tendency,
+        ];
         for row in pairs.into_iter().flatten().chain(singles) {
             row.resize(size, 0.0);
         }
@@ -83,12 +89,19 @@ impl StageRows {
 
     /// Takes in whole row `row` of what the stage begins from; with `give`, writes `row_south`, the one that came before.
     #[inline(always)]
-    pub(crate) fn take<W: Widths>(&mut self, laws: &Equations<'_>, w: W, [row, row_south]: [usize; 2], [south, here]: [FlowRow<'_>; 2], mut give: Option<Give<'_, W>>) {
+    pub(crate) fn take<W: Widths>(
+        &mut self,
+        laws: &Equations<'_>,
+        w: W,
+        [row, row_south]: [usize; 2],
+        [south, here]: [FlowRow<'_>; 2],
+        mut give: Option<Give<'_, W>>,
+    ) {
         for pair in [&mut self.flux_x, &mut self.flux_y, &mut self.vorticity, &mut self.to_north] {
             pair.swap(0, 1);
         }
         let n = here.h.len();
-        self.enter(laws, w, row, [south, here], 1..n);
+        self.enter(laws, w, row, [south, here]);
         // A cell needs the corners and the face east of it.
         let cells = RIM - 1..n - RIM;
         self.turn(laws, row_south, [south, here], cells.clone());
@@ -98,16 +111,16 @@ impl StageRows {
     }
 
     #[inline(always)]
-    fn enter(&mut self, laws: &Equations<'_>, w: impl Widths, row: usize, [south, here]: [FlowRow<'_>; 2], range: Range<usize>) {
+    fn enter(&mut self, laws: &Equations<'_>, w: impl Widths, row: usize, from: [FlowRow<'_>; 2]) {
         let f = laws.metric.coriolis().full_row(row);
-        faces(w, (south.h, here.h), (here.u, here.v), range.clone(), &mut self.flux_x[1], &mut self.flux_y[1]);
-        corners(w, f, [south, here], range, &mut self.vorticity[1]);
+        let (x, y, vorticity) = (&mut self.flux_x[1], &mut self.flux_y[1], &mut self.vorticity[1]);
+        faces(w, f, from, x, y, vorticity);
         if let Some(filter) = laws.metric.filter() {
-            filter.cells(row, &mut self.flux_x[1]);
-            filter.faces(row, &mut self.flux_y[1]);
+            filter.cells(row, x);
+            filter.faces(row, y);
         }
         if laws.metric.is_pole(row) {
-            self.vorticity[1].fill(vorticity_of_pole(laws.metric, row, south, here) / 24.0);
+            vorticity.fill(vorticity_of_pole(laws.metric, row, from) / 24.0);
         }
     }
 
@@ -123,7 +136,14 @@ impl StageRows {
             orography: laws.orography.full_row(row),
             gravity: laws.gravity,
         };
-        turn(&cells, range, &mut self.to_west, &mut self.to_east, &mut self.to_south, &mut self.to_north[1]);
+        turn(
+            &cells,
+            range,
+            &mut self.to_west,
+            &mut self.to_east,
+            &mut self.to_south,
+            &mut self.to_north[1],
+        );
     }
 
     #[inline(always)]
@@ -131,14 +151,26 @@ impl StageRows {
         let Give { stage, w, old, into } = give;
         let (stage, w) = (*stage, *w);
         let range = range.start.max(RIM)..range.end;
-        depth(stage, w, &self.flux_x[0], (&self.flux_y[0], &self.flux_y[1]), (y.h, old.h), range.clone(), into.h);
+        depth(
+            stage,
+            w,
+            &self.flux_x[0],
+            (&self.flux_y[0], &self.flux_y[1]),
+            (y.h, old.h),
+            range.clone(),
+            into.h,
+        );
         let west_faces = range.start.max(RIM + laws.first_west_face)..range.end;
         let has_south_faces = row >= RIM + laws.first_south_face;
         let (west, east) = (&self.to_west, &self.to_east);
         let (south, north) = (&self.to_south, &self.to_north[0]);
         match laws.metric.filter() {
             Some(filter) if filter.acts_on(row) => {
-                let alone = Stage { old: 0.0, new: 1.0, ..stage };
+                let alone = Stage {
+                    old: 0.0,
+                    new: 1.0,
+                    ..stage
+                };
                 let (nothing, tendency) = (&self.nothing[..], &mut self.tendency[..]);
                 eastward(alone, w, (west, east), (nothing, nothing), west_faces, tendency);
                 filter.cells(row, tendency);
@@ -167,33 +199,24 @@ pub(crate) struct Give<'a, W> {
     pub into: FlowRowMut<'a>,
 }
 
-
-/// The air's own faces: h u dy and h v dx, m³ s⁻¹.
+/// Air through the faces, h u dy and h v dx, m³ s⁻¹, and (f + ζ)/h on the corners, m⁻¹ s⁻¹, divided by 24 for the averages that use it.
 #[inline(always)]
-fn faces(w: impl Widths, (h0, h1): (&[f64], &[f64]), (u, v): (&[f64], &[f64]), range: Range<usize>, x: &mut [f64], y: &mut [f64]) {
+fn faces(w: impl Widths, f: &[f64], [south, here]: [FlowRow<'_>; 2], x: &mut [f64], y: &mut [f64], q: &mut [f64]) {
     let n = x.len();
-    let (h0, h1, u, v, y) = (&h0[..n], &h1[..n], &u[..n], &v[..n], &mut y[..n]);
-    for k in range.start.max(1)..range.end.min(n) {
-        x[k] = w.flux_x(k, h1[k - 1], h1[k], u[k]);
-        y[k] = w.flux_y(k, h0[k], h1[k], v[k]);
-    }
-}
-
-/// (f + ζ)/h on the corners, m⁻¹ s⁻¹, divided by 24 for the averages that use it.
-#[inline(always)]
-fn corners(w: impl Widths, f: &[f64], [south, here]: [FlowRow<'_>; 2], range: Range<usize>, out: &mut [f64]) {
-    let n = out.len();
+    let (y, q, f) = (&mut y[..n], &mut q[..n], &f[..n]);
     let (h0, h1) = (&south.h[..n], &here.h[..n]);
-    let (f, u0, u1, v) = (&f[..n], &south.u[..n], &here.u[..n], &here.v[..n]);
-    for k in range.start.max(1)..range.end.min(n) {
+    let (u0, u1, v) = (&south.u[..n], &here.u[..n], &here.v[..n]);
+    for k in 1..n {
+        x[k] = w.flux_x(k, h1[k - 1], h1[k], u1[k]);
+        y[k] = w.flux_y(k, h0[k], h1[k], v[k]);
         let circulation = f[k] * w.corner_area(k) + w.circulation(k, [u0[k], u1[k]], [v[k - 1], v[k]]);
         let volume = w.volume(k, [h0[k - 1], h0[k], h1[k - 1], h1[k]]);
-        out[k] = circulation / (24.0 * volume);
+        q[k] = circulation / (24.0 * volume);
     }
 }
 
 /// The same around a pole: the mean of its corners.
-fn vorticity_of_pole(metric: &Metric, row: usize, south: FlowRow<'_>, here: FlowRow<'_>) -> f64 {
+fn vorticity_of_pole(metric: &Metric, row: usize, [south, here]: [FlowRow<'_>; 2]) -> f64 {
     let Shape { ny, nx } = metric.shape();
     let (around, sign) = if row < RIM + ny { (here, -1.0) } else { (south, 1.0) };
     let width = metric.width(row);
@@ -243,10 +266,24 @@ fn turn(cells: &Cells<'_>, range: Range<usize>, to_west: &mut [f64], to_east: &m
 }
 
 #[inline(always)]
-fn depth(stage: Stage, w: impl Widths, x: &[f64], (south, north): (&[f64], &[f64]), (y, old): (&[f64], &[f64]), range: Range<usize>, out: &mut [f64]) {
+fn depth(
+    stage: Stage,
+    w: impl Widths,
+    x: &[f64],
+    (south, north): (&[f64], &[f64]),
+    (y, old): (&[f64], &[f64]),
+    range: Range<usize>,
+    out: &mut [f64],
+) {
     let Stage { new: b, dt, .. } = stage;
     let n = out.len();
     let (x, south, north, y, old) = (&x[..n], &south[..n], &north[..n], &y[..n], &old[..n]);
+    if stage.is_first() {
+        for k in range.start..range.end.min(n - 1) {
+            out[k] = y[k] - dt * w.per_area(k) * (x[k + 1] - x[k] + north[k] - south[k]);
+        }
+        return;
+    }
     for k in range.start..range.end.min(n - 1) {
         // Thirds as weights of old and new do not add up to one: that alone would lose 6e-17 of the air a step.
         out[k] = old[k] + b * ((y[k] - old[k]) - dt * w.per_area(k) * (x[k + 1] - x[k] + north[k] - south[k]));
@@ -254,20 +291,46 @@ fn depth(stage: Stage, w: impl Widths, x: &[f64], (south, north): (&[f64], &[f64
 }
 
 #[inline(always)]
-fn eastward(stage: Stage, w: impl Widths, (west, east): (&[f64], &[f64]), (y, old): (&[f64], &[f64]), range: Range<usize>, out: &mut [f64]) {
+fn eastward(
+    stage: Stage,
+    w: impl Widths,
+    (west, east): (&[f64], &[f64]),
+    (y, old): (&[f64], &[f64]),
+    range: Range<usize>,
+    out: &mut [f64],
+) {
     let Stage { old: a, new: b, dt, .. } = stage;
     let n = out.len();
     let (west, east, y, old) = (&west[..n], &east[..n], &y[..n], &old[..n]);
+    if stage.is_first() {
+        for k in range.start.max(1)..range.end.min(n) {
+            out[k] = y[k] + dt * w.per_dx(k) * (west[k] + east[k - 1]);
+        }
+        return;
+    }
     for k in range.start.max(1)..range.end.min(n) {
         out[k] = a * old[k] + b * (y[k] + dt * w.per_dx(k) * (west[k] + east[k - 1]));
     }
 }
 
 #[inline(always)]
-fn northward(stage: Stage, w: impl Widths, (south, north): (&[f64], &[f64]), (y, old): (&[f64], &[f64]), range: Range<usize>, out: &mut [f64]) {
+fn northward(
+    stage: Stage,
+    w: impl Widths,
+    (south, north): (&[f64], &[f64]),
+    (y, old): (&[f64], &[f64]),
+    range: Range<usize>,
+    out: &mut [f64],
+) {
     let Stage { old: a, new: b, dt, .. } = stage;
     let n = out.len();
     let (south, north, y, old) = (&south[..n], &north[..n], &y[..n], &old[..n]);
+    if stage.is_first() {
+        for k in range.start..range.end.min(n) {
+            out[k] = y[k] - dt * w.per_dy(k) * (south[k] + north[k]);
+        }
+        return;
+    }
     for k in range.start..range.end.min(n) {
         out[k] = a * old[k] + b * (y[k] - dt * w.per_dy(k) * (south[k] + north[k]));
     }

@@ -14,6 +14,11 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// Whether it is an Euler step, for which the state at the start of the step is not needed.
+    pub(crate) fn is_first(self) -> bool {
+        self.old == 0.0 && self.new == 1.0
+    }
+
     /// Writes the stage for values whose change over `dt` is known.
     pub(crate) fn combine(self, y: &[f64], old: &[f64], change: &[f64], into: &mut [f64]) {
         for (((into, y), old), change) in into.iter_mut().zip(y).zip(old).zip(change) {

@@ -92,7 +92,12 @@ impl Transport {
         strips.par_iter_mut().for_each(|strip| {
             ROOM.with_borrow_mut(|room| {
                 room.fit(depth.shape().stride(), carried.len());
-                let air = Air { metric, boundary, depth, fluxes };
+                let air = Air {
+                    metric,
+                    boundary,
+                    depth,
+                    fluxes,
+                };
                 wide(Pass {
                     air,
                     rows_first,
@@ -190,7 +195,15 @@ struct Along {
 
 impl Along {
     fn all(&mut self) -> [&mut Vec<f64>; 7] {
-        let Self { share, after, per_depth, edge, left, right, flux } = self;
+        let Self {
+            share,
+            after,
+            per_depth,
+            edge,
+            left,
+            right,
+            flux,
+        } = self;
         [share, after, per_depth, edge, left, right, flux]
     }
 
@@ -233,7 +246,14 @@ impl Along {
     fn sweep_far(&mut self, area: f64, before: &[f64], fluxes: &[f64], q: &[f64], out: &mut [f64]) {
         let n = out.len();
         let (before, fluxes, q) = (&before[..n], &fluxes[..n], &q[..n]);
-        let Self { after, edge, left, right, flux, .. } = self;
+        let Self {
+            after,
+            edge,
+            left,
+            right,
+            flux,
+            ..
+        } = self;
         for k in 2..n - 1 {
             edge[k] = between(q[k - 2], q[k - 1], q[k], q[k + 1]);
         }
@@ -261,7 +281,15 @@ impl Along {
     #[inline(always)]
     fn sweep_near(&mut self, area: f64, before: &[f64], fluxes: &[f64], q: &[f64], out: &mut [f64]) -> f64 {
         let n = out.len();
-        let Self { share, per_depth, edge, left, right, flux, .. } = self;
+        let Self {
+            share,
+            per_depth,
+            edge,
+            left,
+            right,
+            flux,
+            ..
+        } = self;
         edges(&q[..n - 3], &q[1..n - 2], &q[2..n - 1], &q[3..n], &mut edge[2..n - 1]);
         let cells = RIM - 1..n - RIM + 1;
         parabolas(
@@ -302,7 +330,14 @@ impl Across {
     /// Takes in a whole row with its depths (south, here) and tracers `q` (two rows on either side), from one row south of the strip on; the
     /// row south of it is carried once its north faces are known.
     #[inline(always)]
-    fn take<'q>(&mut self, air: &Air<'_>, strip: &mut Strip<'_>, row: usize, [h0, h1]: [&[f64]; 2], q: impl Fn(usize) -> [&'q [f64]; KEPT]) {
+    fn take<'q>(
+        &mut self,
+        air: &Air<'_>,
+        strip: &mut Strip<'_>,
+        row: usize,
+        [h0, h1]: [&[f64]; 2],
+        q: impl Fn(usize) -> [&'q [f64]; KEPT],
+    ) {
         let Shape { ny, nx } = air.depth.shape();
         let inside = RIM..RIM + nx;
         let per_area = |row: usize| 1.0 / air.metric.nominal_area_m2(row);
@@ -338,7 +373,14 @@ impl Across {
             if is_ready {
                 let faces = (&rows.flux[0][inside.clone()], &rows.flux[1][inside.clone()]);
                 let (before, per_depth) = (&h0[inside.clone()], &self.per_depth[inside.clone()]);
-                update(south_area, before, &q[1][inside.clone()], faces, per_depth, &mut rows.out[inside.clone()]);
+                update(
+                    south_area,
+                    before,
+                    &q[1][inside.clone()],
+                    faces,
+                    per_depth,
+                    &mut rows.out[inside.clone()],
+                );
             }
             // South edge of the first row of the domain and north edge of its last.
             if row == RIM {
@@ -364,7 +406,13 @@ struct AcrossRows {
 
 impl AcrossRows {
     fn all(&mut self) -> impl Iterator<Item = &mut Vec<f64>> {
-        let Self { edge, left, right, flux, out } = self;
+        let Self {
+            edge,
+            left,
+            right,
+            flux,
+            out,
+        } = self;
         [edge, left, right, flux].into_iter().flatten().chain([out])
     }
 
@@ -532,7 +580,9 @@ impl Work for Pass<'_, '_> {
 impl Pass<'_, '_> {
     #[inline(always)]
     fn rows_first(self) {
-        let Self { air, tracers, strip, room, .. } = self;
+        let Self {
+            air, tracers, strip, room, ..
+        } = self;
         let Room {
             along,
             across,
@@ -580,7 +630,9 @@ impl Pass<'_, '_> {
 
     #[inline(always)]
     fn columns_first(self) {
-        let Self { air, tracers, strip, room, .. } = self;
+        let Self {
+            air, tracers, strip, room, ..
+        } = self;
         let Room { along, across, .. } = room;
         let shape = air.depth.shape();
         let (n, own) = (shape.stride(), strip.rows.clone());

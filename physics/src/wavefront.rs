@@ -41,7 +41,8 @@ pub(crate) fn can_sweep(equations: &Equations<'_>, boundary: &Boundary) -> bool 
     }
 }
 
-/// Writes the state after the three stages into `into`, its rims excepted.
+/// Writes the state after the three stages into `into`, rows beyond the domain excepted; whether every whole row of it passes `check`, which
+/// is asked while the row is in the cache.
 pub(crate) fn sweep<W: Widths>(
     equations: &Equations<'_>,
     boundary: &Boundary,
@@ -49,22 +50,36 @@ pub(crate) fn sweep<W: Widths>(
     widths: impl Fn(usize) -> W + Sync,
     state: &Flow,
     (into, fluxes): (&mut Flow, Option<&mut Fluxes>),
-) {
+    check: &Check<'_>,
+) -> bool {
     let ny = state.h.shape().ny;
     let count = (ny / (4 * rayon::current_num_threads())).clamp(FEWEST, MOST);
-    writes(into, fluxes, count).into_par_iter().enumerate().for_each(|(strip, writes)| {
+    let passes = |(strip, writes): (usize, Writes<'_>)| {
         ROOM.with_borrow_mut(|room| {
+            let mut passes = true;
             wide(Strip {
-                domain: Domain { equations, boundary, state },
+                domain: Domain {
+                    equations,
+                    boundary,
+                    state,
+                },
                 stages,
                 widths: &widths,
                 rows: strip * count..((strip + 1) * count).min(ny),
                 writes,
                 room,
+                check,
+                passes: &mut passes,
             });
-        });
-    });
+            passes
+        })
+    };
+    let strips = writes(into, fluxes, count).into_par_iter().enumerate();
+    strips.map(passes).reduce(|| true, |a, b| a & b)
 }
+
+/// What a whole row of the result is asked.
+pub(crate) type Check<'a> = dyn Fn(usize, FlowRow<'_>) -> bool + Sync + 'a;
 
 thread_local! {
     static ROOM: RefCell<Room> = RefCell::default();
@@ -105,10 +120,21 @@ impl<'a> Domain<'a> {
         self.state.full_row(self.place(row))
     }
 
+    /// Fills the rims of depth, eastward and northward wind of a whole row.
+    fn close_row(&self, row: [&mut [f64]; 3], full_row: usize) {
+        for (values, place) in row.into_iter().zip(PLACES) {
+            self.boundary.close_row(values, place, full_row, self.state.h.shape());
+        }
+    }
+
     /// Rows that a stage must give for the next one to give `rows`.
     fn before(&self, rows: &Range<isize>) -> Range<isize> {
         let (start, end) = (rows.start - 2, rows.end + 1);
-        if self.repeats() { start..end } else { start.max(0)..end.min(self.ny()) }
+        if self.repeats() {
+            start..end
+        } else {
+            start.max(0)..end.min(self.ny())
+        }
     }
 }
 
@@ -144,9 +170,8 @@ impl Results {
     /// Fills the rims of a row that was just written, and the rows beyond the edge once all that they follow from is there.
     fn close(&mut self, domain: &Domain<'_>, row: isize) {
         let ny = domain.ny();
-        for (values, place) in self.rows[row.rem_euclid(3) as usize].iter_mut().zip(PLACES) {
-            domain.boundary.close_row(values, place, domain.place(row), domain.state.h.shape());
-        }
+        let [h, u, v] = &mut self.rows[row.rem_euclid(3) as usize];
+        domain.close_row([h, u, v], domain.place(row));
         if domain.repeats() {
             return;
         }
@@ -216,7 +241,8 @@ impl<'a> Follower<'a> {
             into,
         });
         let place = domain.place(row);
-        self.rows.take(domain.equations, widths(place), [place, domain.place(row - 1)], from, give);
+        self.rows
+            .take(domain.equations, widths(place), [place, domain.place(row - 1)], from, give);
         self.next += 1;
     }
 
@@ -233,6 +259,8 @@ struct Strip<'a, F> {
     rows: Range<usize>,
     writes: Writes<'a>,
     room: &'a mut Room,
+    check: &'a Check<'a>,
+    passes: &'a mut bool,
 }
 
 impl<W: Widths, F: Fn(usize) -> W> Work for Strip<'_, F> {
@@ -267,11 +295,119 @@ impl<W: Widths, F: Fn(usize) -> W> Work for Strip<'_, F> {
                 seconds.close(domain, row);
                 while !three.is_done() && Results::holds(domain, three.next, row) {
                     let from = [three.next - 1, three.next].map(|row| seconds.row(domain, row));
-                    let into = three.gives().map(|row| writes.row(start, domain.place(row), stride));
-                    three.take(domain, widths, from, into);
+                    let given = three.gives().map(|row| domain.place(row));
+                    three.take(domain, widths, from, given.map(|row| writes.row(start, row, stride)));
                     writes.count(start, three.next - 1, three.stage, three.rows.fluxes());
+                    if let Some(row) = given {
+                        let FlowRowMut { h, u, v } = writes.row(start, row, stride);
+                        domain.close_row([&mut *h, &mut *u, &mut *v], row);
+                        *self.passes &= (self.check)(row, FlowRow { h, u, v });
+                    }
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nowblend_field::Grid;
+
+    use super::*;
+    use crate::{
+        boundary::{Outer, Relaxation},
+        constants::GRAVITY,
+        metric::{Metric, Rotation},
+        plane::Shape,
+        shallow_water::ShallowWaterEquations,
+        time_integration::ssprk3,
+    };
+
+    /// Three strips, the last of them short.
+    const SHAPE: Shape = Shape { ny: 75, nx: 22 };
+
+    fn rough(mean: f64, amplitude: f64, seed: f64) -> Plane {
+        let tau = std::f64::consts::TAU;
+        Plane::from_fn(SHAPE, |j, i| {
+            let (y, x) = (tau * j as f64 / SHAPE.ny as f64, tau * i as f64 / SHAPE.nx as f64);
+            mean + amplitude * ((2.0 * x + seed).sin() * (y - seed).cos() + 0.5 * (3.0 * x + 20.0 * y + seed).sin())
+        })
+    }
+
+    fn rough_flow(seed: f64) -> Flow {
+        Flow {
+            h: rough(500.0, 40.0, seed),
+            u: rough(10.0, 12.0, seed + 1.1),
+            v: rough(-5.0, 12.0, seed + 2.3),
+        }
+    }
+
+    /// Cells of one size and, where the domain does not repeat, those of a map whose scale grows northward.
+    fn domains() -> Vec<(Boundary, Metric)> {
+        let plane = Metric::plane(SHAPE, 1800.0, 2000.0, Rotation::Constant(1e-4));
+        let turning = Metric::plane(SHAPE, 1800.0, 2000.0, Rotation::Beta { f0: 1e-4, beta: 2e-11 });
+        let map = Metric::map(&Grid::plane(SHAPE.ny, SHAPE.nx, 2000.0), |y, x| {
+            (1.0 + 0.003 * y, 1.0 + 0.002 * (y + x))
+        });
+        let open = Boundary::Open(Box::new(Outer {
+            flow: rough_flow(4.0),
+            tracers: Vec::new(),
+            relaxation: Relaxation { cells: 0, time_s: 1.0 },
+            later: Vec::new(),
+        }));
+        vec![
+            (Boundary::Periodic, plane),
+            (Boundary::Walls, turning.clone()),
+            (Boundary::Walls, map.clone()),
+            (open.clone(), turning),
+            (open, map),
+        ]
+    }
+
+    #[test]
+    fn a_sweep_is_one_stage_after_the_other_to_the_bit() {
+        for (boundary, metric) in domains() {
+            let mut orography = rough(30.0, 20.0, 0.7);
+            boundary.close_depth(&mut orography);
+            let mut swept = rough_flow(0.3);
+            boundary.close_flow(&mut swept);
+            let mut staged = swept.clone();
+            let (mut first, mut second) = (rough_flow(5.0), rough_flow(6.0));
+            let mut fluxes = [Fluxes::none(SHAPE), Fluxes::none(SHAPE)];
+            for _ in 0..3 {
+                let [swept_fluxes, staged_fluxes] = &mut fluxes;
+                let equations = |fluxes| ShallowWaterEquations {
+                    metric: &metric,
+                    boundary: &boundary,
+                    orography: &orography,
+                    gravity: GRAVITY,
+                    fluxes: Some(fluxes),
+                };
+                equations(swept_fluxes).step(8.0, &mut swept, [&mut first, &mut second], &|_, _| true);
+                ssprk3(&mut equations(staged_fluxes), 8.0, &mut staged, &mut first, &mut second);
+            }
+            assert!(swept == staged, "{boundary:?}");
+            assert!(fluxes[0].x == fluxes[1].x && fluxes[0].y == fluxes[1].y, "{boundary:?}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_repeat_with_the_domain_is_not_swept() {
+        let flat = Plane::constant(SHAPE, 0.0);
+        let sweeps = |metric: &Metric, ground: &Plane| {
+            let equations = Equations {
+                metric,
+                orography: ground,
+                gravity: GRAVITY,
+                first_west_face: 0,
+                first_south_face: 0,
+            };
+            can_sweep(&equations, &Boundary::Periodic)
+        };
+        let metric = |rotation| Metric::plane(SHAPE, 2000.0, 2000.0, rotation);
+        let slope = Plane::from_fn(SHAPE, |j, _| j as f64);
+        assert!(sweeps(&metric(Rotation::Constant(1e-4)), &flat));
+        assert!(!sweeps(&metric(Rotation::Beta { f0: 1e-4, beta: 2e-11 }), &flat));
+        assert!(!sweeps(&metric(Rotation::Constant(1e-4)), &slope));
     }
 }
