@@ -235,6 +235,10 @@ impl Along {
     #[inline(always)]
     fn sweep(&mut self, air: &Air<'_>, row: usize, far: bool, before: &[f64], q: &[f64], out: &mut [f64]) -> f64 {
         let (area, fluxes) = (air.metric.nominal_area_m2(row), air.fluxes.x.full_row(row));
+        if is_nought(q) {
+            out.fill(0.0);
+            return 0.0;
+        }
         if far {
             self.sweep_far(area, before, fluxes, q, out);
             return 0.0;
@@ -370,7 +374,9 @@ impl Across {
             if has_faces {
                 rows.flux([q[1], q[2]], fluxes, &self.share);
             }
-            if is_ready {
+            if is_ready && rows.empty > KEPT + 1 {
+                rows.out.fill(0.0);
+            } else if is_ready {
                 let faces = (&rows.flux[0][inside.clone()], &rows.flux[1][inside.clone()]);
                 let (before, per_depth) = (&h0[inside.clone()], &self.per_depth[inside.clone()]);
                 update(
@@ -402,6 +408,8 @@ struct AcrossRows {
     flux: [Vec<f64>; 2],
     /// The row before, carried.
     out: Vec<f64>,
+    /// How many rows up to the last that parabolas reached for hold nothing.
+    empty: usize,
 }
 
 impl AcrossRows {
@@ -412,6 +420,7 @@ impl AcrossRows {
             right,
             flux,
             out,
+            ..
         } = self;
         [edge, left, right, flux].into_iter().flatten().chain([out])
     }
@@ -419,12 +428,22 @@ impl AcrossRows {
     /// Parabolas along y of a row with its neighbours; the south edge is the north edge of the row before, unless this is the first.
     #[inline(always)]
     fn parabolas(&mut self, q: [&[f64]; 5], first: bool) {
+        if first {
+            self.empty = q[..KEPT - 1].iter().rev().take_while(|row| is_nought(row)).count();
+        }
+        self.empty = if is_nought(q[KEPT - 1]) { self.empty + 1 } else { 0 };
         let inside = RIM..q[0].len() - RIM;
         let q = q.map(|row| &row[inside.clone()]);
         for rows in [&mut self.left, &mut self.right, &mut self.flux] {
             rows.swap(0, 1);
         }
         let [south, north] = &mut self.edge;
+        if self.empty >= KEPT {
+            for row in [south, north, &mut self.left[1], &mut self.right[1]] {
+                row.fill(0.0);
+            }
+            return;
+        }
         if first {
             edges(q[0], q[1], q[2], q[3], &mut south[inside.clone()]);
         }
@@ -442,6 +461,10 @@ impl AcrossRows {
     /// Through the south faces of a row.
     #[inline(always)]
     fn flux(&mut self, [south, here]: [&[f64]; 2], fluxes: &[f64], share: &[f64]) {
+        if self.empty > KEPT {
+            self.flux[1].fill(0.0);
+            return;
+        }
         let inside = RIM..here.len() - RIM;
         let ([left0, left1], [right0, right1]) = (&self.left, &self.right);
         let behind = (&left0[inside.clone()], &south[inside.clone()], &right0[inside.clone()]);
@@ -458,6 +481,12 @@ impl AcrossRows {
 
 // The loops themselves: each writes to slices that are its own arguments, which is how the compiler knows that nothing else changes them
 // and takes four cells at a time.
+
+/// Whether a row holds nothing: what holds nothing need not be carried.
+#[inline(always)]
+fn is_nought(row: &[f64]) -> bool {
+    row.chunks(64).all(|part| part.iter().fold(true, |all, q| all & (*q == 0.0)))
+}
 
 /// Values between the second and third of four neighbours.
 #[inline(always)]
