@@ -134,6 +134,26 @@ impl Boundary {
         self.close(&mut flow.v, Place::SouthFace, outer.map(|o| &o.v));
     }
 
+    /// The same where the rows inside are closed already; not for what lies beyond poles.
+    pub(crate) fn close_flow_beyond(&self, flow: &mut Flow) {
+        let outer = match self {
+            Self::Open(outer) => Some(&outer.flow),
+            _ => None,
+        };
+        let planes = [
+            (&mut flow.h, Place::Centre, outer.map(|o| &o.h)),
+            (&mut flow.u, Place::WestFace, outer.map(|o| &o.u)),
+            (&mut flow.v, Place::SouthFace, outer.map(|o| &o.v)),
+        ];
+        for (plane, place, outer) in planes {
+            match (self, outer) {
+                (Self::Periodic | Self::Globe, _) => repeat_beyond(plane),
+                (_, Some(outer)) => surround_beyond(plane, place, outer),
+                (_, None) => mirror_beyond(plane, place),
+            }
+        }
+    }
+
     /// Fills the rim of tracer `index`.
     pub(crate) fn close_tracer(&self, index: usize, tracer: &mut Plane) {
         let outer = match self {
@@ -366,6 +386,11 @@ fn repeat(plane: &mut Plane) {
     for row in RIM..RIM + ny {
         repeat_row(plane.full_row_mut(row), nx);
     }
+    repeat_beyond(plane);
+}
+
+fn repeat_beyond(plane: &mut Plane) {
+    let ny = plane.shape().ny;
     for k in 0..RIM {
         plane.copy_row(RIM + (ny * RIM - RIM + k) % ny, k);
         plane.copy_row(RIM + k % ny, RIM + ny + k);
@@ -396,11 +421,15 @@ fn mirror_row(values: &mut [f64], place: Place, full_row: usize, Shape { ny, nx 
 /// Reflects at the walls.
 fn mirror(plane: &mut Plane, place: Place) {
     let shape = plane.shape();
-    let ny = shape.ny;
-    let inside = |k: usize, n: usize| k.min(n - 1);
-    for row in RIM..RIM + ny {
+    for row in RIM..RIM + shape.ny {
         mirror_row(plane.full_row_mut(row), place, row, shape);
     }
+    mirror_beyond(plane, place);
+}
+
+fn mirror_beyond(plane: &mut Plane, place: Place) {
+    let ny = plane.shape().ny;
+    let inside = |k: usize, n: usize| k.min(n - 1);
     if place == Place::SouthFace {
         plane.full_row_mut(RIM + ny).fill(0.0);
         for k in 1..=RIM {
@@ -422,6 +451,13 @@ fn mirror(plane: &mut Plane, place: Place) {
 fn surround(plane: &mut Plane, place: Place, outer: &Plane) {
     let shape = plane.shape();
     for row in 0..shape.rows() {
+        surround_row(plane.full_row_mut(row), place, row, outer.full_row(row), shape);
+    }
+}
+
+fn surround_beyond(plane: &mut Plane, place: Place, outer: &Plane) {
+    let shape = plane.shape();
+    for row in (0..RIM).chain(RIM + shape.ny..shape.rows()) {
         surround_row(plane.full_row_mut(row), place, row, outer.full_row(row), shape);
     }
 }

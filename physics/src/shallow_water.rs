@@ -127,7 +127,7 @@ impl<'a> ShallowWaterEquations<'a> {
             None => sweep(&equations, boundary, stages, |row| equations.metric.even(row), state, into, check),
             Some(varied) => sweep(&equations, boundary, stages, |row| varied.row(row), state, into, check),
         };
-        boundary.close_flow(first);
+        boundary.close_flow_beyond(first);
         std::mem::swap(state, first);
         passes
     }

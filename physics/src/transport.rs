@@ -732,3 +732,49 @@ fn limited(left: f64, q: f64, right: f64) -> (f64, f64) {
     let new_right = if -square > lean { 3.0 * q - 2.0 * left } else { right };
     if peak { (q, q) } else { (new_left, new_right) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::Rotation;
+
+    /// Two tracers carried by a rough wind for eight steps: a patch alone, and the same over a background that is next to nothing but keeps
+    /// every row from being left out.
+    #[test]
+    fn rows_that_hold_nothing_are_left_out_without_a_trace() {
+        let shape = Shape { ny: 40, nx: 18 };
+        let metric = Metric::plane(shape, 2000.0, 2000.0, Rotation::Constant(0.0));
+        let wave = |j: isize, i: isize| ((0.3 * j as f64).sin() + (0.7 * i as f64).cos()) * 1e8;
+        for boundary in [Boundary::Periodic, Boundary::Walls] {
+            let mut fluxes = Fluxes::none(shape);
+            fluxes.x = Plane::from_fn(shape, |j, i| if i > 0 && i < 18 { wave(j, i) } else { 0.0 });
+            fluxes.y = Plane::from_fn(shape, |j, i| if j > 0 && j < 40 { wave(i, j) } else { 0.0 });
+            let patch = |least: f64| {
+                Plane::from_fn(shape, |j, i| {
+                    if (10..15).contains(&j) && (4..9).contains(&i) {
+                        1e-3
+                    } else {
+                        least
+                    }
+                })
+            };
+            let mut tracers = [patch(0.0), patch(1e-200)];
+            let mut transport = Transport::new(shape, 2);
+            for (index, tracer) in tracers.iter_mut().enumerate() {
+                boundary.close_tracer(index, tracer);
+            }
+            for _ in 0..8 {
+                let mut depth = Plane::constant(shape, 500.0);
+                transport.step(&metric, &boundary, &fluxes, &mut depth, &mut tracers);
+            }
+            assert!(transport.emptied().is_none());
+            for j in 0..shape.ny {
+                for (alone, over) in tracers[0].row(j).iter().zip(tracers[1].row(j)) {
+                    assert!((alone - over).abs() < 1e-199, "{alone:e} against {over:e} in row {j}, {boundary:?}");
+                }
+            }
+            // Eight steps reach at most eight rows and three more; what lies beyond is exactly nothing.
+            assert!(tracers[0].row(30).iter().all(|q| *q == 0.0) && tracers[0].row(16).iter().any(|q| *q > 0.0));
+        }
+    }
+}
