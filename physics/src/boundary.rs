@@ -134,6 +134,26 @@ impl Boundary {
         self.close(&mut flow.v, Place::SouthFace, outer.map(|o| &o.v));
     }
 
+    /// The same where the rows inside are closed already; not for what lies beyond poles.
+    pub(crate) fn close_flow_beyond(&self, flow: &mut Flow) {
+        let outer = match self {
+            Self::Open(outer) => Some(&outer.flow),
+            _ => None,
+        };
+        let planes = [
+            (&mut flow.h, Place::Centre, outer.map(|o| &o.h)),
+            (&mut flow.u, Place::WestFace, outer.map(|o| &o.u)),
+            (&mut flow.v, Place::SouthFace, outer.map(|o| &o.v)),
+        ];
+        for (plane, place, outer) in planes {
+            match (self, outer) {
+                (Self::Periodic | Self::Globe, _) => repeat_beyond(plane),
+                (_, Some(outer)) => surround_beyond(plane, place, outer),
+                (_, None) => mirror_beyond(plane, place),
+            }
+        }
+    }
+
     /// Fills the rim of tracer `index`.
     pub(crate) fn close_tracer(&self, index: usize, tracer: &mut Plane) {
         let outer = match self {
@@ -180,20 +200,97 @@ impl Boundary {
         }
     }
 
+    /// Fills the rims of a single whole row of a flow, and gives it what is given; those beyond poles need their whole plane.
+    pub(crate) fn close_row(&self, values: &mut [f64], place: Place, full_row: usize, shape: Shape) {
+        let outer = match self {
+            Self::Open(outer) => Some(outer.flow.at(place)),
+            _ => None,
+        };
+        self.close_row_to(values, place, full_row, outer, shape);
+    }
+
+    /// The same for a row of depths inside.
+    pub(crate) fn close_depth_row(&self, values: &mut [f64], full_row: usize, shape: Shape) {
+        self.close_row(values, Place::Centre, full_row, shape);
+    }
+
+    /// The same for a row of tracer `index` inside.
+    pub(crate) fn close_tracer_row(&self, index: usize, values: &mut [f64], full_row: usize, shape: Shape) {
+        let outer = match self {
+            Self::Open(outer) => outer.tracers.get(index),
+            _ => None,
+        };
+        self.close_row_to(values, Place::Centre, full_row, outer, shape);
+    }
+
+    fn close_row_to(&self, values: &mut [f64], place: Place, full_row: usize, outer: Option<&Plane>, shape: Shape) {
+        match (self, outer) {
+            (Self::Periodic | Self::Globe, _) => repeat_row(values, shape.nx),
+            (Self::Open(_), Some(outer)) => surround_row(values, place, full_row, outer.full_row(full_row), shape),
+            (Self::Walls | Self::Open(_), _) => mirror_row(values, place, full_row, shape),
+        }
+    }
+
+    /// Which whole row inside a row of cells is, repeats or mirrors; whether it must be turned by half the way around the globe; and the state
+    /// that it has instead beyond an open edge.
+    pub(crate) fn beyond(&self, full_row: usize, Shape { ny, .. }: Shape) -> (usize, bool, Option<&Outer>) {
+        if (RIM..RIM + ny).contains(&full_row) {
+            return (full_row, false, None);
+        }
+        let mirrored = if full_row < RIM {
+            RIM + (RIM - 1 - full_row).min(ny - 1)
+        } else {
+            RIM + ny - 1 - (full_row - RIM - ny).min(ny - 1)
+        };
+        match self {
+            Self::Periodic => (RIM + (full_row + RIM * ny - RIM) % ny, false, None),
+            Self::Walls => (mirrored, false, None),
+            Self::Globe => (mirrored, true, None),
+            Self::Open(outer) => (mirrored, false, Some(outer)),
+        }
+    }
+
+    /// Fills whole row `row` beyond walls or an open edge, counted from the south of the domain, from closed rows inside.
+    pub(crate) fn fill_row_beyond<'a>(
+        &self,
+        values: &mut [f64],
+        place: Place,
+        row: isize,
+        ny: isize,
+        inside: impl FnOnce(isize) -> &'a [f64],
+    ) {
+        if let Self::Open(outer) = self {
+            values.copy_from_slice(outer.flow.at(place).full_row((row + RIM as isize) as usize));
+        } else if place == Place::SouthFace {
+            let axis = if row < 0 { 0 } else { ny };
+            if row == axis {
+                values.fill(0.0);
+            } else {
+                values.copy_from_slice(inside(2 * axis - row));
+                values.iter_mut().for_each(|v| *v = -*v);
+            }
+        } else {
+            let axis = if row < 0 { -1 } else { 2 * ny - 1 };
+            values.copy_from_slice(inside(axis - row));
+        }
+    }
+
     /// Leads the flow towards the outer state along open edges, `dt` seconds' worth. Tracers need no lead: they come in with the air.
-    pub(crate) fn relax(&self, dt: f64, flow: &mut Flow) {
-        let Self::Open(outer) = self else { return };
+    ///
+    /// Returns the sums over the cells (j, i) of `gained(j, i, by how much it grew deeper, m)`.
+    pub(crate) fn relax(&self, dt: f64, flow: &mut Flow, gained: impl Fn(usize, usize, f64) -> [f64; 2] + Sync) -> [f64; 2] {
+        let Self::Open(outer) = self else { return [0.0; 2] };
         if outer.relaxation.cells == 0 {
-            return;
+            return [0.0; 2];
         }
         let zone = Zone {
             shape: flow.h.shape(),
             relaxation: outer.relaxation,
             dt,
         };
-        zone.lead(&mut flow.h, &outer.flow.h, 0.5, 0.5);
-        zone.lead(&mut flow.u, &outer.flow.u, 0.5, 0.0);
-        zone.lead(&mut flow.v, &outer.flow.v, 0.0, 0.5);
+        zone.lead(&mut flow.u, &outer.flow.u, 0.5, 0.0, |_, _, _| [0.0; 2]);
+        zone.lead(&mut flow.v, &outer.flow.v, 0.0, 0.5, |_, _, _| [0.0; 2]);
+        zone.lead(&mut flow.h, &outer.flow.h, 0.5, 0.5, gained)
     }
 }
 
@@ -204,17 +301,28 @@ struct Zone {
 }
 
 impl Zone {
-    /// Relaxes a plane whose first value lies `(south, west)` cells inside the edges.
-    fn lead(&self, plane: &mut Plane, outer: &Plane, south: f64, west: f64) {
+    /// Relaxes a plane whose first value lies `(south, west)` cells inside the edges; returns the sums of what that gained, row by row.
+    fn lead(
+        &self,
+        plane: &mut Plane,
+        outer: &Plane,
+        south: f64,
+        west: f64,
+        gained: impl Fn(usize, usize, f64) -> [f64; 2] + Sync,
+    ) -> [f64; 2] {
         let Shape { ny, nx } = self.shape;
         let reach = self.relaxation.cells;
         let distance = |k: usize, first: f64, n: usize| (k as f64 + first).min(n as f64 - k as f64 - first);
-        plane.strips_mut(1).enumerate().for_each(|(j, row)| {
+        let rows = plane.strips_mut(1).enumerate().map(|(j, row)| {
             let to = outer.full_row(j + RIM);
             let from_south = distance(j, south, ny);
+            let mut sums = [0.0; 2];
             let mut lead = |i: usize| {
                 let share = self.relaxation.share(from_south.min(distance(i, west, nx)), self.dt);
-                row[i + RIM] += share * (to[i + RIM] - row[i + RIM]);
+                let change = share * (to[i + RIM] - row[i + RIM]);
+                row[i + RIM] += change;
+                let gained = gained(j, i, change);
+                sums = [sums[0] + gained[0], sums[1] + gained[1]];
             };
             if from_south < reach as f64 || 2 * reach >= nx {
                 (0..nx).for_each(&mut lead);
@@ -222,7 +330,10 @@ impl Zone {
                 (0..reach).for_each(&mut lead);
                 (nx - reach..nx).for_each(&mut lead);
             }
+            sums
         });
+        let rows: Vec<[f64; 2]> = rows.collect();
+        rows.iter().fold([0.0; 2], |sums, row| [sums[0] + row[0], sums[1] + row[1]])
     }
 }
 
@@ -231,6 +342,14 @@ fn repeat_row(values: &mut [f64], nx: usize) {
         values[k] = values[RIM + (nx * RIM - RIM + k) % nx];
         values[RIM + nx + k] = values[RIM + k % nx];
     }
+}
+
+/// Turns what is inside a whole row by half the way around the globe.
+pub(crate) fn turn_row(values: &mut [f64]) {
+    let inside = RIM..values.len() - RIM;
+    let half = inside.len() / 2;
+    let (west, east) = values[inside].split_at_mut(half);
+    west.swap_with_slice(east);
 }
 
 /// Closes the rows and puts the far side beyond each pole; no wind blows through a face of no width.
@@ -250,8 +369,7 @@ fn cross_poles(plane: &mut Plane, place: Place) {
     let mut beyond = |from: usize, to: usize| {
         plane.copy_row(from, to);
         let values = plane.full_row_mut(to);
-        let (west, east) = values[RIM..RIM + nx].split_at_mut(nx / 2);
-        west.swap_with_slice(east);
+        turn_row(values);
         values.iter_mut().for_each(|v| *v *= sign);
         repeat_row(values, nx);
     };
@@ -268,35 +386,51 @@ fn repeat(plane: &mut Plane) {
     for row in RIM..RIM + ny {
         repeat_row(plane.full_row_mut(row), nx);
     }
+    repeat_beyond(plane);
+}
+
+fn repeat_beyond(plane: &mut Plane) {
+    let ny = plane.shape().ny;
     for k in 0..RIM {
         plane.copy_row(RIM + (ny * RIM - RIM + k) % ny, k);
         plane.copy_row(RIM + k % ny, RIM + ny + k);
     }
 }
 
-/// Reflects at the walls; the wind through a wall is nought there and changes sign beyond.
-fn mirror(plane: &mut Plane, place: Place) {
-    let Shape { ny, nx } = plane.shape();
-    let inside = |k: usize, n: usize| k.min(n - 1);
-    for row in RIM..RIM + ny {
-        let values = plane.full_row_mut(row);
-        if place == Place::WestFace {
-            values[RIM] = 0.0;
-            values[RIM + nx] = 0.0;
-            for k in 1..RIM {
-                values[RIM - k] = -values[RIM + inside(k, nx)];
-                values[RIM + nx + k] = -values[RIM + nx - inside(k, nx)];
-            }
-            values[0] = -values[RIM + inside(RIM, nx)];
-        } else {
-            for k in 0..RIM {
-                values[RIM - 1 - k] = values[RIM + inside(k, nx)];
-                values[RIM + nx + k] = values[RIM + nx - 1 - inside(k, nx)];
-            }
+/// Reflects a row at its walls; the wind through a wall is nought there and changes sign beyond.
+fn mirror_row(values: &mut [f64], place: Place, full_row: usize, Shape { ny, nx }: Shape) {
+    let inside = |k: usize| k.min(nx - 1);
+    if place == Place::SouthFace && (full_row == RIM || full_row == RIM + ny) {
+        values.fill(0.0);
+    } else if place == Place::WestFace {
+        values[RIM] = 0.0;
+        values[RIM + nx] = 0.0;
+        for k in 1..RIM {
+            values[RIM - k] = -values[RIM + inside(k)];
+            values[RIM + nx + k] = -values[RIM + nx - inside(k)];
+        }
+        values[0] = -values[RIM + inside(RIM)];
+    } else {
+        for k in 0..RIM {
+            values[RIM - 1 - k] = values[RIM + inside(k)];
+            values[RIM + nx + k] = values[RIM + nx - 1 - inside(k)];
         }
     }
+}
+
+/// Reflects at the walls.
+fn mirror(plane: &mut Plane, place: Place) {
+    let shape = plane.shape();
+    for row in RIM..RIM + shape.ny {
+        mirror_row(plane.full_row_mut(row), place, row, shape);
+    }
+    mirror_beyond(plane, place);
+}
+
+fn mirror_beyond(plane: &mut Plane, place: Place) {
+    let ny = plane.shape().ny;
+    let inside = |k: usize, n: usize| k.min(n - 1);
     if place == Place::SouthFace {
-        plane.full_row_mut(RIM).fill(0.0);
         plane.full_row_mut(RIM + ny).fill(0.0);
         for k in 1..=RIM {
             plane.copy_row(RIM + inside(k, ny), RIM - k);
@@ -315,21 +449,31 @@ fn mirror(plane: &mut Plane, place: Place) {
 }
 
 fn surround(plane: &mut Plane, place: Place, outer: &Plane) {
-    let Shape { ny, nx } = plane.shape();
+    let shape = plane.shape();
+    for row in 0..shape.rows() {
+        surround_row(plane.full_row_mut(row), place, row, outer.full_row(row), shape);
+    }
+}
+
+fn surround_beyond(plane: &mut Plane, place: Place, outer: &Plane) {
+    let shape = plane.shape();
+    for row in (0..RIM).chain(RIM + shape.ny..shape.rows()) {
+        surround_row(plane.full_row_mut(row), place, row, outer.full_row(row), shape);
+    }
+}
+
+/// Takes what lies outside the domain, and on its edge, from a row of the outer state.
+fn surround_row(values: &mut [f64], place: Place, full_row: usize, outer: &[f64], Shape { ny, nx }: Shape) {
     let (first_row, first_column) = match place {
         Place::Centre => (RIM, RIM),
         Place::WestFace => (RIM, RIM + 1),
         Place::SouthFace => (RIM + 1, RIM),
     };
-    for row in 0..plane.shape().rows() {
-        let from = outer.full_row(row);
-        let values = plane.full_row_mut(row);
-        if row < first_row || row >= RIM + ny {
-            values.copy_from_slice(from);
-        } else {
-            values[..first_column].copy_from_slice(&from[..first_column]);
-            values[RIM + nx..].copy_from_slice(&from[RIM + nx..]);
-        }
+    if (first_row..RIM + ny).contains(&full_row) {
+        values[..first_column].copy_from_slice(&outer[..first_column]);
+        values[RIM + nx..].copy_from_slice(&outer[RIM + nx..]);
+    } else {
+        values.copy_from_slice(outer);
     }
 }
 

@@ -274,6 +274,12 @@ impl Metric {
         self.varied.as_deref()
     }
 
+    /// Whether all cells of all whole rows, rims included, are equal.
+    pub(crate) fn rows_are_alike(&self) -> bool {
+        let alike = |widths: &[f64]| widths.iter().all(|w| *w == widths[0]);
+        self.varied.is_none() && self.globe.is_none() && alike(&self.dx_cell) && alike(&self.dx_face)
+    }
+
     /// What slows short waves around the poles, if there are poles.
     pub(crate) fn filter(&self) -> Option<&PolarFilter> {
         self.globe.as_ref().map(|(_, filter)| filter)

@@ -5,13 +5,14 @@ use rayon::prelude::*;
 use crate::{
     Error,
     boundary::Boundary,
+    damping,
     invariants::{self, Exchange},
     metric::Metric,
     moisture::{CLOUD, Change, Moisture, RAIN, TRACERS, VAPOUR},
     plane::{Plane, RIM, Shape},
     restart::Kept,
     shallow_water::{Flow, Fluxes, ShallowWaterEquations},
-    time_integration::ssprk3,
+    stage_rows::FlowRow,
     transport::{Emptied, Transport},
     wide::{Work, wide},
 };
@@ -67,7 +68,7 @@ struct Room {
     fluxes: Fluxes,
     depth_before: Plane,
     transport: Transport,
-    divergence: Plane,
+    smoothing: Plane,
     changes: Vec<Change>,
     courant: Vec<(f64, usize)>,
 }
@@ -86,7 +87,7 @@ impl MoistLayer {
             fluxes: Fluxes::none(shape),
             depth_before: flow.h.clone(),
             transport: Transport::new(shape, tracers.len()),
-            divergence: Plane::constant(shape, 0.0),
+            smoothing: Plane::constant(shape, 0.0),
             changes: vec![Change::default(); shape.ny],
             courant: vec![(0.0, 0); shape.ny],
         };
@@ -224,9 +225,9 @@ impl MoistLayer {
         let counted = !self.tracers.is_empty() || matches!(self.layer.boundary, Boundary::Open(_));
         if counted {
             self.room.fluxes.clear();
-            self.room.depth_before.copy_from(&self.flow.h);
         }
-        for _ in 0..air_steps {
+        let mut all_slow = true;
+        for air_step in 0..air_steps {
             let mut equations = ShallowWaterEquations {
                 metric: &self.layer.metric,
                 boundary: &self.layer.boundary,
@@ -234,10 +235,25 @@ impl MoistLayer {
                 gravity: self.layer.gravity,
                 fluxes: counted.then_some(&mut self.room.fluxes),
             };
-            ssprk3(&mut equations, dt, &mut self.flow, &mut self.room.first, &mut self.room.second);
+            let is_last = air_step + 1 == air_steps;
+            let limits = Limits {
+                layer: &self.layer,
+                carries: !self.tracers.is_empty(),
+                dt,
+                whole,
+            };
+            let is_slow = |row: usize, flow: FlowRow<'_>| !is_last || limits.is_slow(row, flow);
+            let room = [&mut self.room.first, &mut self.room.second];
+            let passes = equations.step(dt, &mut self.flow, room, &is_slow);
+            if air_step == 0 {
+                std::mem::swap(&mut self.room.depth_before, &mut self.room.first.h);
+            }
+            all_slow = passes;
         }
         self.time_s += whole;
-        self.check_courant(dt, whole)?;
+        if !all_slow {
+            self.check_courant(dt, whole)?;
+        }
         self.count_air_through_edges();
         if !self.tracers.is_empty() {
             self.carry()?;
@@ -251,7 +267,7 @@ impl MoistLayer {
         let Layer { metric, boundary, .. } = &self.layer;
         self.room
             .transport
-            .step(metric, boundary, &self.room.fluxes, &self.room.depth_before, &mut self.tracers);
+            .step(metric, boundary, &self.room.fluxes, &mut self.room.depth_before, &mut self.tracers);
         if let Some(Emptied { row, column, share }) = self.room.transport.emptied() {
             return Err(Error::Emptied {
                 courant: share,
@@ -288,12 +304,14 @@ impl MoistLayer {
     fn lead(&mut self, dt: f64) {
         self.nudge(dt);
         self.damp_divergence();
-        if let Boundary::Open(_) = self.layer.boundary {
-            let before = (invariants::mass(&self.layer.metric, &self.flow.h), self.water());
-            self.layer.boundary.relax(dt, &mut self.flow);
-            self.exchange.mass_by_relaxation += invariants::mass(&self.layer.metric, &self.flow.h) - before.0;
-            self.exchange.water_by_relaxation += self.water() - before.1;
-        }
+        let (metric, tracers) = (&self.layer.metric, &self.tracers);
+        let water = tracers.get(VAPOUR..=RAIN).unwrap_or_default();
+        let gained = self.layer.boundary.relax(dt, &mut self.flow, |j, i, deeper| {
+            let mass = deeper * metric.area_m2(j, i);
+            [mass, water.iter().map(|q| mass * q.row(j)[i]).sum()]
+        });
+        self.exchange.mass_by_relaxation += gained[0];
+        self.exchange.water_by_relaxation += gained[1];
         self.layer.boundary.close_flow(&mut self.flow);
         for (index, tracer) in self.tracers.iter_mut().enumerate() {
             self.layer.boundary.close_tracer(index, tracer);
@@ -311,70 +329,38 @@ impl MoistLayer {
         u.strips_mut(1).zip(v.strips_mut(1)).enumerate().for_each(|(j, (u, v))| {
             let row = j + RIM;
             let (here, south) = (rain.full_row(row), rain.full_row(row - 1));
-            let (to_u, to_v) = (nudging.towards.u.full_row(row), nudging.towards.v.full_row(row));
-            for k in RIM + first..u.len() - RIM {
-                u[k] += (per_echo * (here[k - 1] + here[k])).min(share) * (to_u[k] - u[k]);
-            }
+            let lead = |wind, behind, echo, towards, first: usize| Lead {
+                wind,
+                behind,
+                echo,
+                towards,
+                first,
+                per_echo,
+                share,
+            };
+            wide(lead(
+                u,
+                &here[..here.len() - 1],
+                &here[1..],
+                nudging.towards.u.full_row(row),
+                RIM + first,
+            ));
             if j >= first_row {
-                for k in RIM..v.len() - RIM {
-                    v[k] += (per_echo * (south[k] + here[k])).min(share) * (to_v[k] - v[k]);
-                }
+                wide(lead(v, &south[1..], &here[1..], nudging.towards.v.full_row(row), RIM));
             }
         });
     }
 
-    /// Takes away divergence that changes sign from cell to cell: v gains -∇∇²(∇·v) (biharmonic in the divergence), so that the
-    /// divergence of the shortest wave loses its share and one of eight cells a hundredth of that.
     fn damp_divergence(&mut self) {
-        let damping = self.layer.divergence_damping;
-        if damping <= 0.0 {
-            return;
+        let Layer {
+            metric,
+            boundary,
+            divergence_damping,
+            ..
+        } = &self.layer;
+        if *divergence_damping > 0.0 {
+            damping::damp(*divergence_damping, metric, boundary, &mut self.flow, &mut self.room.smoothing);
         }
-        let metric = &self.layer.metric;
-        let dy = metric.dy_m();
-        let (first, first_row) = (self.layer.boundary.first_west_face(), self.layer.boundary.first_south_face());
-        let (u, v) = (&self.flow.u, &self.flow.v);
-        let divergence = &mut self.room.divergence;
-        divergence.strips_mut(1).enumerate().for_each(|(j, out)| {
-            let row = j + RIM;
-            let (u, v0, v1) = (u.full_row(row), v.full_row(row), v.full_row(row + 1));
-            let (per_x, per_y) = (1.0 / metric.width(row), 1.0 / dy);
-            for k in RIM..out.len() - RIM {
-                out[k] = (u[k + 1] - u[k]) * per_x + (v1[k] - v0[k]) * per_y;
-            }
-        });
-        if let Boundary::Periodic = self.layer.boundary {
-            self.layer.boundary.close_depth(divergence);
-        }
-        let divergence = &*divergence;
-        let smoothing = &mut self.room.depth_before;
-        smoothing.strips_mut(1).enumerate().for_each(|(j, out)| {
-            let row = j + RIM;
-            let (d, south, north) = (divergence.full_row(row), divergence.full_row(row - 1), divergence.full_row(row + 1));
-            for k in RIM..out.len() - RIM {
-                out[k] = d[k - 1] + d[k + 1] + south[k] + north[k] - 4.0 * d[k];
-            }
-        });
-        if let Boundary::Periodic = self.layer.boundary {
-            self.layer.boundary.close_depth(smoothing);
-        }
-        let smoothing = &*smoothing;
-        // ∇² has the eigenvalue 8/dx² at the shortest wave; its square times the factor is the share.
-        let Flow { u, v, .. } = &mut self.flow;
-        u.strips_mut(1).zip(v.strips_mut(1)).enumerate().for_each(|(j, (u, v))| {
-            let row = j + RIM;
-            let (here, south) = (smoothing.full_row(row), smoothing.full_row(row - 1));
-            let factor = damping / 64.0;
-            let (along_x, along_y) = (factor * metric.width(row), factor * dy);
-            for k in RIM + first..u.len() - RIM {
-                u[k] -= along_x * (here[k] - here[k - 1]);
-            }
-            if j >= first_row {
-                for k in RIM..v.len() - RIM {
-                    v[k] -= along_y * (here[k] - south[k]);
-                }
-            }
-        });
     }
 
     fn count_air_through_edges(&mut self) {
@@ -393,24 +379,6 @@ impl MoistLayer {
         let Layer { metric, gravity, .. } = &self.layer;
         let flow = &self.flow;
         let carries = !self.tracers.is_empty();
-        let is_slow = |row: usize| {
-            let (per_x, per_y) = (1.0 / metric.felt_width(row), 1.0 / metric.dy_m());
-            let across = 2.0 * dt * per_x.hypot(per_y);
-            let mut slow = true;
-            wide(IsSlow {
-                h: flow.h.full_row(row),
-                u: flow.u.full_row(row),
-                v: flow.v.full_row(row),
-                wind: [dt * per_x, dt * per_y],
-                waves: gravity * across * across,
-                carried: if carries { [whole * per_x, whole * per_y] } else { [0.0; 2] },
-                slow: &mut slow,
-            });
-            slow
-        };
-        if (RIM..RIM + metric.shape().ny).into_par_iter().all(is_slow) {
-            return Ok(());
-        }
         self.room.courant.par_iter_mut().enumerate().for_each(|(j, worst)| {
             let row = j + RIM;
             let (h, u, v) = (flow.h.full_row(row), flow.u.full_row(row), flow.v.full_row(row));
@@ -455,6 +423,62 @@ impl MoistLayer {
             column: place.1,
             time_s: self.time_s,
         })
+    }
+}
+
+/// Leads the wind on a row of faces to another, as far as the echo on both sides of each face says; slices of the echo begin with face 1.
+struct Lead<'a> {
+    wind: &'a mut [f64],
+    behind: &'a [f64],
+    echo: &'a [f64],
+    towards: &'a [f64],
+    first: usize,
+    per_echo: f64,
+    share: f64,
+}
+
+impl Work for Lead<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let faces = self.first..self.wind.len() - RIM;
+        let near = faces.start - 1..faces.end - 1;
+        let echoes = self.behind[near.clone()].iter().zip(&self.echo[near]);
+        let winds = self.wind[faces.clone()].iter_mut().zip(&self.towards[faces]);
+        for ((wind, towards), (behind, ahead)) in winds.zip(echoes) {
+            *wind += (self.per_echo * (behind + ahead)).min(self.share) * (towards - *wind);
+        }
+    }
+}
+
+/// How fast the flow may be.
+struct Limits<'a> {
+    layer: &'a Layer,
+    carries: bool,
+    dt: f64,
+    whole: f64,
+}
+
+impl Limits<'_> {
+    /// Whether no cell of a whole row comes near them.
+    fn is_slow(&self, row: usize, FlowRow { h, u, v }: FlowRow<'_>) -> bool {
+        let Layer { metric, gravity, .. } = self.layer;
+        let (per_x, per_y) = (1.0 / metric.felt_width(row), 1.0 / metric.dy_m());
+        let across = 2.0 * self.dt * per_x.hypot(per_y);
+        let mut slow = true;
+        wide(IsSlow {
+            h,
+            u,
+            v,
+            wind: [self.dt * per_x, self.dt * per_y],
+            waves: gravity * across * across,
+            carried: if self.carries {
+                [self.whole * per_x, self.whole * per_y]
+            } else {
+                [0.0; 2]
+            },
+            slow: &mut slow,
+        });
+        slow
     }
 }
 
@@ -658,6 +682,17 @@ mod tests {
         let wind = (0..SHAPE.ny).map(|j| layer.flow().u.row(j)[1]).sum::<f64>() / SHAPE.ny as f64;
         assert!((wind - 20.0).abs() < 2.0, "{wind} m/s");
         assert!(all_at_least_nought(&layer));
+    }
+
+    #[test]
+    fn results_do_not_depend_on_the_number_of_threads() {
+        let after = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut layer = open(10.0);
+            pool.install(|| (0..9).for_each(|_| layer.step(6.0, 2).unwrap()));
+            layer.keep()
+        };
+        assert_eq!(after(1), after(3));
     }
 
     #[test]

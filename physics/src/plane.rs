@@ -114,6 +114,19 @@ impl Plane {
         self.data[RIM * stride..(RIM + self.shape.ny) * stride].chunks_mut(stride * count)
     }
 
+    /// The same, and with the last of them the first row of the northern rim.
+    pub(crate) fn groups_and_last_mut(&mut self, count: usize) -> impl Iterator<Item = &mut [f64]> {
+        let (stride, ny) = (self.shape.stride(), self.shape.ny);
+        let mut rest = &mut self.data[RIM * stride..(RIM + ny + 1) * stride];
+        let groups = ny.div_ceil(count);
+        (1..=groups).map(move |group| {
+            let rows = if group == groups { rest.len() } else { count * stride };
+            let (rows, others) = std::mem::take(&mut rest).split_at_mut(rows);
+            rest = others;
+            rows
+        })
+    }
+
     /// Copies everything, rim included.
     pub(crate) fn copy_from(&mut self, other: &Self) {
         self.data.copy_from_slice(&other.data);

@@ -5,10 +5,12 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 use crate::{
-    boundary::Boundary,
+    boundary::{Boundary, Place},
     metric::Metric,
     plane::{Plane, RIM, Shape},
-    time_integration::{Stage, System},
+    stage_rows::{Equations, FlowRowMut, Give, StageRows},
+    time_integration::{Stage, System, ssprk3, stages},
+    wavefront::{Check, can_sweep, sweep},
     wide::{Work, wide},
     widths::Widths,
 };
@@ -34,6 +36,17 @@ impl Flow {
             h: Plane::constant(shape, depth_m),
             u: Plane::constant(shape, 0.0),
             v: Plane::constant(shape, 0.0),
+        }
+    }
+}
+
+impl Flow {
+    /// The field whose values lie in a place.
+    pub(crate) fn at(&self, place: Place) -> &Plane {
+        match place {
+            Place::Centre => &self.h,
+            Place::WestFace => &self.u,
+            Place::SouthFace => &self.v,
         }
     }
 }
@@ -89,49 +102,62 @@ impl System for ShallowWaterEquations<'_> {
     type State = Flow;
 
     fn stage(&mut self, stage: Stage, y: &Flow, old: &Flow, into: &mut Flow) {
-        let equations = Equations {
-            metric: self.metric,
-            orography: self.orography,
-            gravity: self.gravity,
-            first_west_face: self.boundary.first_west_face(),
-            first_south_face: self.boundary.first_south_face(),
-            stage,
-        };
+        let equations = self.equations();
         match self.metric.varied() {
-            None => self.every_strip(&equations, |row| self.metric.even(row), y, old, into),
-            Some(varied) => self.every_strip(&equations, |row| varied.row(row), y, old, into),
+            None => self.every_strip(&equations, stage, |row| self.metric.even(row), [y, old], into),
+            Some(varied) => self.every_strip(&equations, stage, |row| varied.row(row), [y, old], into),
         }
         self.boundary.close_flow(into);
     }
 }
 
-impl ShallowWaterEquations<'_> {
+impl<'a> ShallowWaterEquations<'a> {
+    /// A whole step of `dt` seconds: [`ssprk3`], in one sweep over the rows where the edges allow that, with the same result to the bit.
+    /// `first` is the state before afterwards. Returns whether every whole row of the result passes `check`.
+    pub(crate) fn step(&mut self, dt: f64, state: &mut Flow, [first, second]: [&mut Flow; 2], check: &Check<'_>) -> bool {
+        let equations = self.equations();
+        if !can_sweep(&equations, self.boundary) {
+            ssprk3(self, dt, state, first, second);
+            return (RIM..RIM + state.h.shape().ny)
+                .into_par_iter()
+                .all(|row| check(row, state.full_row(row)));
+        }
+        let (stages, boundary, into) = (stages(dt), self.boundary, (&mut *first, self.fluxes.as_deref_mut()));
+        let passes = match self.metric.varied() {
+            None => sweep(&equations, boundary, stages, |row| equations.metric.even(row), state, into, check),
+            Some(varied) => sweep(&equations, boundary, stages, |row| varied.row(row), state, into, check),
+        };
+        boundary.close_flow_beyond(first);
+        std::mem::swap(state, first);
+        passes
+    }
+
+    fn equations(&self) -> Equations<'a> {
+        Equations {
+            metric: self.metric,
+            orography: self.orography,
+            gravity: self.gravity,
+            first_west_face: self.boundary.first_west_face(),
+            first_south_face: self.boundary.first_south_face(),
+        }
+    }
+
     fn every_strip<W: Widths>(
         &mut self,
         equations: &Equations<'_>,
+        stage: Stage,
         widths: impl Fn(usize) -> W + Sync,
-        y: &Flow,
-        old: &Flow,
+        [y, old]: [&Flow; 2],
         into: &mut Flow,
     ) {
-        let Flow { h, u, v } = into;
-        let mut strips: Vec<Writes<'_>> = h
-            .groups_mut(STRIP)
-            .zip(u.groups_mut(STRIP))
-            .zip(v.groups_mut(STRIP))
-            .map(|((h, u), v)| Writes { h, u, v, fluxes: None })
-            .collect();
-        if let Some(Fluxes { x, y }) = self.fluxes.as_deref_mut() {
-            for (strip, fluxes) in strips.iter_mut().zip(x.groups_mut(STRIP).zip(y.groups_mut(STRIP))) {
-                strip.fluxes = Some(fluxes);
-            }
-        }
+        let strips = writes(into, self.fluxes.as_deref_mut(), STRIP);
         strips.into_par_iter().enumerate().for_each(|(strip, writes)| {
             ROOM.with_borrow_mut(|room| {
                 wide(Strip {
                     equations,
+                    stage,
                     widths: &widths,
-                    first: strip * STRIP,
+                    first: RIM + strip * STRIP,
                     y,
                     old,
                     writes,
@@ -139,293 +165,101 @@ impl ShallowWaterEquations<'_> {
                 });
             });
         });
-        if let Some(fluxes) = self.fluxes.as_deref_mut() {
-            equations.last_faces(&widths, y, &mut fluxes.y);
-        }
     }
+}
+
+thread_local! {
+    static ROOM: RefCell<StageRows> = RefCell::default();
 }
 
 /// Some rows of one stage.
 struct Strip<'a, F> {
     equations: &'a Equations<'a>,
+    stage: Stage,
     widths: &'a F,
+    /// The first whole row.
     first: usize,
     y: &'a Flow,
     old: &'a Flow,
     writes: Writes<'a>,
-    room: &'a mut Room,
+    room: &'a mut StageRows,
 }
 
 impl<W: Widths, F: Fn(usize) -> W> Work for Strip<'_, F> {
     #[inline(always)]
     fn run(mut self) {
-        self.equations
-            .strip(self.widths, self.first, self.y, self.old, &mut self.writes, self.room);
+        let Self { equations, first, y, .. } = self;
+        let stride = y.h.shape().stride();
+        self.room.fit(stride);
+        let end = first + self.writes.h.len() / stride;
+        for row in first - 1..=end {
+            let (south, here) = (y.full_row(row - 1), y.full_row(row));
+            let give = (row > first).then(|| Give {
+                stage: self.stage,
+                w: (self.widths)(row - 1),
+                old: self.old.full_row(row - 1),
+                into: self.writes.row(first, row - 1, stride),
+            });
+            self.room.take(equations, (self.widths)(row), [row, row - 1], [south, here], give);
+            self.writes
+                .count(first, row as isize - RIM as isize, self.stage, self.room.fluxes());
+        }
     }
 }
 
 /// What one task writes: the same whole rows of each field.
-struct Writes<'a> {
-    h: &'a mut [f64],
-    u: &'a mut [f64],
-    v: &'a mut [f64],
-    fluxes: Option<(&'a mut [f64], &'a mut [f64])>,
+pub(crate) struct Writes<'a> {
+    pub h: &'a mut [f64],
+    pub u: &'a mut [f64],
+    pub v: &'a mut [f64],
+    /// Through west and south faces; the last strip has the south faces of one more row.
+    pub fluxes: Option<(&'a mut [f64], &'a mut [f64])>,
 }
 
-/// Three rows each of fluxes, potential vorticity and Bernoulli function: those that the tendencies of the middle one need.
-#[derive(Default)]
-struct Room {
-    flux_x: [Vec<f64>; 3],
-    flux_y: [Vec<f64>; 3],
-    vorticity: [Vec<f64>; 3],
-    bernoulli: [Vec<f64>; 3],
-    /// Nought, and a tendency that waits to be filtered.
-    nothing: Vec<f64>,
-    tendency: Vec<f64>,
+/// Rows inside the rim in groups of `count`.
+pub(crate) fn writes<'a>(flow: &'a mut Flow, fluxes: Option<&'a mut Fluxes>, count: usize) -> Vec<Writes<'a>> {
+    let Flow { h, u, v } = flow;
+    let mut strips: Vec<Writes<'_>> = h
+        .groups_mut(count)
+        .zip(u.groups_mut(count))
+        .zip(v.groups_mut(count))
+        .map(|((h, u), v)| Writes { h, u, v, fluxes: None })
+        .collect();
+    if let Some(Fluxes { x, y }) = fluxes {
+        for (strip, fluxes) in strips.iter_mut().zip(x.groups_mut(count).zip(y.groups_and_last_mut(count))) {
+            strip.fluxes = Some(fluxes);
+        }
+    }
+    strips
 }
 
-thread_local! {
-    static ROOM: RefCell<Room> = RefCell::default();
-}
-
-impl Room {
-    fn fit(&mut self, size: usize) {
-        let rows = [&mut self.flux_x, &mut self.flux_y, &mut self.vorticity, &mut self.bernoulli];
-        for row in rows.into_iter().flatten().chain([&mut self.nothing, &mut self.tendency]) {
-            row.resize(size, 0.0);
-        }
-    }
-}
-
-struct Equations<'a> {
-    metric: &'a Metric,
-    orography: &'a Plane,
-    gravity: f64,
-    first_west_face: usize,
-    first_south_face: usize,
-    stage: Stage,
-}
-
-impl Equations<'_> {
+impl Writes<'_> {
+    /// Whole row `row` of a strip that begins with `first`.
     #[inline(always)]
-    fn strip<W: Widths>(&self, widths: &impl Fn(usize) -> W, first: usize, y: &Flow, old: &Flow, writes: &mut Writes<'_>, room: &mut Room) {
-        let stride = y.h.shape().stride();
-        let count = writes.h.len() / stride;
-        room.fit(stride);
-        // From one row south of the strip to one row north of it; each new row overwrites the oldest of three.
-        for k in 0..count + 2 {
-            let row = first + RIM - 1 + k;
-            self.fill(widths(row), row, y, room, k % 3);
-            if k < 2 {
-                continue;
-            }
-            let local = k - 2;
-            let row = row - 1;
-            let w = widths(row);
-            let part = local * stride..(local + 1) * stride;
-            let Room {
-                flux_x,
-                flux_y,
-                vorticity,
-                bernoulli,
-                nothing,
-                tendency,
-            } = &mut *room;
-            let [south, here, north] = [0, 1, 2].map(|d| (local + d) % 3);
-            let near = Near {
-                flux_x: [south, here].map(|at| &flux_x[at][..]),
-                flux_y: [south, here, north].map(|at| &flux_y[at][..]),
-                vorticity: [south, here, north].map(|at| &vorticity[at][..]),
-                bernoulli: [south, here].map(|at| &bernoulli[at][..]),
-            };
-            self.depth(w, &near, (y.h.full_row(row), old.h.full_row(row)), &mut writes.h[part.clone()]);
-            let (u, old_u, new_u) = (y.u.full_row(row), old.u.full_row(row), &mut writes.u[part.clone()]);
-            let (v, old_v, new_v) = (y.v.full_row(row), old.v.full_row(row), &mut writes.v[part.clone()]);
-            match self.metric.filter() {
-                Some(filter) if filter.acts_on(row) => {
-                    let alone = Stage {
-                        old: 0.0,
-                        new: 1.0,
-                        ..self.stage
-                    };
-                    let nothing = &nothing[..stride];
-                    let tendency = &mut tendency[..stride];
-                    self.eastward(w, alone, &near, (nothing, nothing), tendency);
-                    filter.cells(row, tendency);
-                    self.stage.combine(u, old_u, tendency, new_u);
-                    if row >= RIM + self.first_south_face {
-                        self.northward(w, alone, &near, (nothing, nothing), tendency);
-                        filter.faces(row, tendency);
-                        self.stage.combine(v, old_v, tendency, new_v);
-                    }
-                }
-                _ => {
-                    self.eastward(w, self.stage, &near, (u, old_u), new_u);
-                    if row >= RIM + self.first_south_face {
-                        self.northward(w, self.stage, &near, (v, old_v), new_v);
-                    }
-                }
-            }
-            if let Some((x, y)) = &mut writes.fluxes {
-                let weight = self.stage.share * self.stage.dt;
-                accumulate(&mut x[part.clone()], near.flux_x[1], weight);
-                accumulate(&mut y[part], near.flux_y[1], weight);
-            }
+    pub(crate) fn row(&mut self, first: usize, row: usize, stride: usize) -> FlowRowMut<'_> {
+        let part = (row - first) * stride..(row - first + 1) * stride;
+        FlowRowMut {
+            h: &mut self.h[part.clone()],
+            u: &mut self.u[part.clone()],
+            v: &mut self.v[part],
         }
     }
 
-    /// Fluxes, vorticity and Bernoulli function of whole row `row`.
+    /// Adds what goes through the faces of a row, counted from the south of the domain, in one stage, if the row is its own; `first` is its
+    /// first whole row.
     #[inline(always)]
-    fn fill<W: Widths>(&self, w: W, row: usize, y: &Flow, room: &mut Room, at: usize) {
-        let rows = Rows::of(y, row);
-        self.flux_x(w, &rows, &mut room.flux_x[at]);
-        self.flux_y(w, &rows, &mut room.flux_y[at]);
-        if let Some(filter) = self.metric.filter() {
-            filter.cells(row, &mut room.flux_x[at]);
-            filter.faces(row, &mut room.flux_y[at]);
-        }
-        self.vorticity(w, row, &rows, &mut room.vorticity[at]);
-        self.bernoulli(row, y, &mut room.bernoulli[at]);
-    }
-
-    /// Fluxes through the north faces of the last row, which belong to no strip.
-    fn last_faces<W: Widths>(&self, widths: &impl Fn(usize) -> W, y: &Flow, sums: &mut Plane) {
-        let shape = y.h.shape();
-        let row = RIM + shape.ny;
-        ROOM.with_borrow_mut(|room| {
-            room.fit(shape.stride());
-            let flux = &mut room.flux_y[0];
-            self.flux_y(widths(row), &Rows::of(y, row), flux);
-            accumulate(sums.full_row_mut(row), flux, self.stage.share * self.stage.dt);
-        });
-    }
-
-    /// h u dy, m³ s⁻¹.
-    #[inline(always)]
-    fn flux_x(&self, w: impl Widths, rows: &Rows<'_>, out: &mut [f64]) {
-        let n = out.len();
-        let (h, u) = (&rows.h[..n], &rows.u[..n]);
-        for k in 1..n {
-            out[k] = w.flux_x(k, h[k - 1], h[k], u[k]);
-        }
-    }
-
-    /// h v dx, m³ s⁻¹.
-    #[inline(always)]
-    fn flux_y(&self, w: impl Widths, rows: &Rows<'_>, out: &mut [f64]) {
-        let n = out.len();
-        let (h0, h1, v) = (&rows.h_south[..n], &rows.h[..n], &rows.v[..n]);
-        for k in 0..n {
-            out[k] = w.flux_y(k, h0[k], h1[k], v[k]);
-        }
-    }
-
-    /// (f + ζ)/h on the corners, m⁻¹ s⁻¹, divided by 24 for the averages that use it; around a pole the mean of its corners.
-    #[inline(always)]
-    fn vorticity(&self, w: impl Widths, row: usize, rows: &Rows<'_>, out: &mut [f64]) {
-        let n = out.len();
-        let f = &self.metric.coriolis().full_row(row)[..n];
-        let (h0, h1) = (&rows.h_south[..n], &rows.h[..n]);
-        let (u0, u1, v) = (&rows.u_south[..n], &rows.u[..n], &rows.v[..n]);
-        for k in 1..n {
-            let circulation = f[k] * w.corner_area(k) + w.circulation(k, [u0[k], u1[k]], [v[k - 1], v[k]]);
-            let volume = w.volume(k, [h0[k - 1], h0[k], h1[k - 1], h1[k]]);
-            out[k] = circulation / (24.0 * volume);
-        }
-        if self.metric.is_pole(row) {
-            out.fill(self.vorticity_of_pole(row, rows) / 24.0);
-        }
-    }
-
-    fn vorticity_of_pole(&self, row: usize, rows: &Rows<'_>) -> f64 {
-        let Shape { ny, nx } = self.metric.shape();
-        let (h, u, sign) = if row < RIM + ny {
-            (rows.h, rows.u, -1.0)
-        } else {
-            (rows.h_south, rows.u_south, 1.0)
+    pub(crate) fn count(&mut self, first: usize, row: isize, stage: Stage, (x, y): (&[f64], &[f64])) {
+        let Some((sums_x, sums_y)) = &mut self.fluxes else { return };
+        let (stride, weight) = (x.len(), stage.share * stage.dt);
+        let Ok(local) = usize::try_from(row + RIM as isize - first as isize) else {
+            return;
         };
-        let width = self.metric.width(row);
-        let mean = |values: &[f64]| values[RIM..RIM + nx].iter().sum::<f64>() / nx as f64;
-        let f = self.metric.coriolis().full_row(row)[RIM];
-        // The half of each cell that is nearer to the pole holds a quarter of its area.
-        let cap = 0.25 * width * self.metric.dy_m();
-        (f * cap + sign * width * mean(u)) / (cap * mean(h))
-    }
-
-    /// K + g (h + hs), m² s⁻².
-    #[inline(always)]
-    fn bernoulli(&self, row: usize, y: &Flow, out: &mut [f64]) {
-        let n = out.len();
-        let g = self.gravity;
-        let (h, hs) = (&y.h.full_row(row)[..n], &self.orography.full_row(row)[..n]);
-        let (u, v0, v1) = (&y.u.full_row(row)[..n], &y.v.full_row(row)[..n], &y.v.full_row(row + 1)[..n]);
-        for k in 0..n - 1 {
-            let kinetic = 0.25 * (u[k] * u[k] + u[k + 1] * u[k + 1] + v0[k] * v0[k] + v1[k] * v1[k]);
-            out[k] = kinetic + g * (h[k] + hs[k]);
+        let part = local * stride..(local + 1) * stride;
+        if let Some(sums) = sums_x.get_mut(part.clone()) {
+            accumulate(sums, x, weight);
         }
-    }
-
-    #[inline(always)]
-    fn depth(&self, w: impl Widths, near: &Near<'_>, (y, old): (&[f64], &[f64]), out: &mut [f64]) {
-        let Stage { new: b, dt, .. } = self.stage;
-        let n = out.len();
-        let (x, south, north) = (&near.flux_x[1][..n], &near.flux_y[1][..n], &near.flux_y[2][..n]);
-        let (y, old) = (&y[..n], &old[..n]);
-        for k in RIM..n - RIM {
-            // Thirds as weights of old and new do not add up to one: that alone would lose 6e-17 of the air a step.
-            out[k] = old[k] + b * ((y[k] - old[k]) - dt * w.per_area(k) * (x[k + 1] - x[k] + north[k] - south[k]));
-        }
-    }
-
-    #[inline(always)]
-    fn eastward(&self, w: impl Widths, stage: Stage, near: &Near<'_>, (y, old): (&[f64], &[f64]), out: &mut [f64]) {
-        let Stage { old: a, new: b, dt, .. } = stage;
-        let n = out.len();
-        let (q0, q1) = (&near.vorticity[1][..n], &near.vorticity[2][..n]);
-        let (south, north, x, p) = (
-            &near.flux_y[1][..n],
-            &near.flux_y[2][..n],
-            &near.flux_x[1][..n],
-            &near.bernoulli[1][..n],
-        );
-        let (y, old) = (&y[..n], &old[..n]);
-        for k in RIM + self.first_west_face..n - RIM {
-            // Arakawa and Lamb's alpha, beta, gamma, delta and epsilon (their 3.34).
-            let (west, middle, east) = (q0[k - 1] + q1[k - 1], q0[k] + q1[k], q0[k + 1] + q1[k + 1]);
-            let alpha = middle + east + q1[k + 1] + q0[k];
-            let beta = middle + west + q1[k - 1] + q0[k];
-            let gamma = middle + west + q1[k] + q0[k - 1];
-            let delta = middle + east + q1[k] + q0[k + 1];
-            let epsilon_east = q1[k + 1] + q1[k] - q0[k] - q0[k + 1];
-            let epsilon_west = q1[k] + q1[k - 1] - q0[k - 1] - q0[k];
-            let turning = alpha * north[k] + beta * north[k - 1] + gamma * south[k - 1] + delta * south[k] - epsilon_east * x[k + 1]
-                + epsilon_west * x[k - 1];
-            out[k] = a * old[k] + b * (y[k] + dt * w.per_dx(k) * (turning - (p[k] - p[k - 1])));
-        }
-    }
-
-    #[inline(always)]
-    fn northward(&self, w: impl Widths, stage: Stage, near: &Near<'_>, (y, old): (&[f64], &[f64]), out: &mut [f64]) {
-        let Stage { old: a, new: b, dt, .. } = stage;
-        let n = out.len();
-        let [q_south, q0, q1] = near.vorticity.map(|q| &q[..n]);
-        let [x_south, x] = near.flux_x.map(|x| &x[..n]);
-        let (v_south, v_north) = (&near.flux_y[0][..n], &near.flux_y[2][..n]);
-        let [p_south, p] = near.bernoulli.map(|p| &p[..n]);
-        let (y, old) = (&y[..n], &old[..n]);
-        for k in RIM..n - RIM {
-            let (west, east) = (q0[k], q0[k + 1]);
-            let (north_west, north_east) = (q1[k], q1[k + 1]);
-            let (south_west, south_east) = (q_south[k], q_south[k + 1]);
-            let gamma = 2.0 * (north_east + west) + north_west + east;
-            let delta = 2.0 * (north_west + east) + north_east + west;
-            let alpha = 2.0 * (east + south_west) + west + south_east;
-            let beta = 2.0 * (west + south_east) + east + south_west;
-            let phi_north = north_west + west - north_east - east;
-            let phi_south = west + south_west - east - south_east;
-            let turning = gamma * x[k + 1] + delta * x[k] + alpha * x_south[k] + beta * x_south[k + 1] + phi_north * v_north[k]
-                - phi_south * v_south[k];
-            out[k] = a * old[k] + b * (y[k] - dt * w.per_dy(k) * (turning + p[k] - p_south[k]));
+        if let Some(sums) = sums_y.get_mut(part) {
+            accumulate(sums, y, weight);
         }
     }
 }
@@ -436,35 +270,6 @@ fn accumulate(sums: &mut [f64], flux: &[f64], weight: f64) {
     for (sum, flux) in sums[RIM..=n - RIM].iter_mut().zip(&flux[RIM..=n - RIM]) {
         *sum += weight * flux;
     }
-}
-
-/// The rows that fluxes and vorticity of one row need.
-struct Rows<'a> {
-    h: &'a [f64],
-    h_south: &'a [f64],
-    u: &'a [f64],
-    u_south: &'a [f64],
-    v: &'a [f64],
-}
-
-impl<'a> Rows<'a> {
-    fn of(flow: &'a Flow, row: usize) -> Self {
-        Self {
-            h: flow.h.full_row(row),
-            h_south: flow.h.full_row(row - 1),
-            u: flow.u.full_row(row),
-            u_south: flow.u.full_row(row - 1),
-            v: flow.v.full_row(row),
-        }
-    }
-}
-
-/// What a row's tendencies need, from south to north: the last of a pair, the middle of three, is the row itself.
-struct Near<'a> {
-    flux_x: [&'a [f64]; 2],
-    flux_y: [&'a [f64]; 3],
-    vorticity: [&'a [f64]; 3],
-    bernoulli: [&'a [f64]; 2],
 }
 
 #[cfg(test)]

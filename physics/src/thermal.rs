@@ -153,7 +153,7 @@ impl ThermalLayer {
         self.time_s += dt;
         self.check()?;
         self.transport
-            .step(metric, boundary, &self.fluxes, &self.depth_before, &mut self.tracers);
+            .step(metric, boundary, &self.fluxes, &mut self.depth_before, &mut self.tracers);
         self.change_phases(dt);
         for (index, tracer) in self.tracers.iter_mut().enumerate() {
             self.layer.boundary.close_tracer(index, tracer);

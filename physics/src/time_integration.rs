@@ -14,6 +14,11 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// Whether it is an Euler step, for which the state at the start of the step is not needed.
+    pub(crate) fn is_first(self) -> bool {
+        self.old == 0.0 && self.new == 1.0
+    }
+
     /// Writes the stage for values whose change over `dt` is known.
     pub(crate) fn combine(self, y: &[f64], old: &[f64], change: &[f64], into: &mut [f64]) {
         for (((into, y), old), change) in into.iter_mut().zip(y).zip(old).zip(change) {
@@ -38,11 +43,21 @@ pub trait System {
 /// Shu, C.-W. and S. Osher, 1988: Efficient implementation of essentially non-oscillatory shock-capturing schemes. J. Comput.
 /// Phys., 77, 439-471, doi:10.1016/0021-9991(88)90177-5.
 pub fn ssprk3<S: System>(system: &mut S, dt: f64, state: &mut S::State, first: &mut S::State, second: &mut S::State) {
-    let stage = |old: f64, new: f64, share: f64| Stage { old, new, dt, share };
-    system.stage(stage(0.0, 1.0, 1.0 / 6.0), state, state, first);
-    system.stage(stage(0.75, 0.25, 1.0 / 6.0), first, state, second);
-    system.stage(stage(1.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0), second, state, first);
+    let [one, two, three] = stages(dt);
+    system.stage(one, state, state, first);
+    system.stage(two, first, state, second);
+    system.stage(three, second, state, first);
     std::mem::swap(state, first);
+}
+
+/// The stages of that step.
+pub(crate) fn stages(dt: f64) -> [Stage; 3] {
+    let stage = |old: f64, new: f64, share: f64| Stage { old, new, dt, share };
+    [
+        stage(0.0, 1.0, 1.0 / 6.0),
+        stage(0.75, 0.25, 1.0 / 6.0),
+        stage(1.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0),
+    ]
 }
 
 #[cfg(test)]

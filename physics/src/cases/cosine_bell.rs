@@ -183,7 +183,7 @@ impl Experiment for Carried {
         let until = ((self.time_s() + seconds) * self.steps_a_turn / TURN).round() as usize;
         while self.steps < until {
             self.transport
-                .step(&self.metric, &Boundary::Globe, &self.fluxes, &self.depth, &mut self.tracers);
+                .step(&self.metric, &Boundary::Globe, &self.fluxes, &mut self.depth, &mut self.tracers);
             self.steps += 1;
         }
         Ok(())
