@@ -20,6 +20,7 @@ pub mod metric;
 pub mod moist_layer;
 pub mod moisture;
 pub mod nature_run;
+mod parabolas;
 mod parcels;
 pub mod plane;
 mod polar_filter;
