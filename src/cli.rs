@@ -594,10 +594,7 @@ fn around_the_globe(command: &Global) -> Result<()> {
                     rows: *rows,
                     mean_depth_m: *mean_depth_m,
                     level_hpa: *level_hpa,
-                    filter: (*cutoff_h > 0.0).then(|| nowblend_physics::digital_filter::DigitalFilter {
-                        span_s: 7200.0 * cutoff_h,
-                        cutoff_s: 3600.0 * cutoff_h,
-                    }),
+                    filter: (*cutoff_h > 0.0).then(|| nowblend_physics::digital_filter::DigitalFilter::of_cutoff(3600.0 * cutoff_h)),
                     ..Default::default()
                 },
             };

@@ -46,6 +46,14 @@ pub struct Air<'a> {
 }
 
 impl DigitalFilter {
+    /// Over twice the cutoff.
+    pub fn of_cutoff(cutoff_s: f64) -> Self {
+        Self {
+            span_s: 2.0 * cutoff_s,
+            cutoff_s,
+        }
+    }
+
     /// The flow without fast waves, at the same time.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ use crate::{
     coarse::Blocks,
     config::ShallowWaterConfig,
     incremental::{Seen, incremental_update},
-    initialise::{Air, Settled, Start, layer},
+    initialise::{Air, Settled, Start, layer, settled},
     moist_layer::MoistLayer,
     moisture::{CLOUD, ECHO, RAIN, VAPOUR},
     parcels::Parcels,
@@ -62,8 +62,8 @@ const DRY_MM_H: f32 = 0.01;
 ///
 /// where q_r is the core's rain and q_e what it would be had it only been carried. The ratio is limited; what the core rains beyond it,
 /// where no echo was, is new rain. ⟨ ⟩ is the mean over the area, widening with time, over which unresolved eddies may have taken the
-/// echo, since that is what can be forecast of it; by half it is led back to the distribution of the carried echo (probability matching). Each slice has the core's `column_water_kg_m2`, `moisture_flux_divergence_kg_m2_s` and
-/// `convergence_s` `[y, x]` beside it. One layer knows no instability: it lets rain form only where its air converges.
+/// echo, since that is what can be forecast of it; by half it is led back to the distribution of the carried echo (probability matching).
+/// Each slice has the core's `column_water_kg_m2`, `moisture_flux_divergence_kg_m2_s` and `convergence_s` `[y, x]` beside it. One layer knows no instability: it lets rain form only where its air converges.
 pub struct ShallowWater {
     config: ShallowWaterConfig,
 }
@@ -85,11 +85,13 @@ impl ShallowWater {
     ///
     /// Those of [`Forecaster::start`].
     pub fn settled(&self, analysis: &Analysis) -> Result<Option<Settled>, FieldError> {
-        Ok(self.begin(analysis)?.map(|begun| begun.settled))
+        let Some(known) = self.known(analysis)? else { return Ok(None) };
+        let settled = settled(&self.config, &known.blocks, &known.start);
+        settled.map(Some).map_err(|e| FieldError::component(NAME, e))
     }
 
-    /// The layer at the start; `None` where the radar saw nothing.
-    fn begin(&self, analysis: &Analysis) -> Result<Option<Begun>, FieldError> {
+    /// What the core starts from; `None` where the radar saw nothing.
+    fn known(&self, analysis: &Analysis) -> Result<Option<Known>, FieldError> {
         let observed = analysis.observed();
         let state = nearest_state(analysis)?;
         let newest = (0..observed.frames())
@@ -97,28 +99,45 @@ impl ShallowWater {
             .find(|k| observed.frame(*k).iter().any(|r| !r.is_nan()));
         let Some(newest) = newest else { return Ok(None) };
         let first = self.first_frame(analysis, newest);
-        let seconds = |from: usize, to: usize| (observed.times()[to] - observed.times()[from]).num_seconds();
         let blocks = Blocks::new(analysis.grid(), 1000.0 * self.config.cell_km, self.config.most_cells);
         let motion = analysis.motion()?;
-        let rain = |frame: usize| blocks.mean(&observed.frame(frame).to_owned());
         let start = Start {
-            rain: rain(first),
+            rain: blocks.mean(&observed.frame(first).to_owned()),
             motion: [blocks.mean(&motion.u), blocks.mean(&motion.v)],
             air: state.map(|s| Air::of(s, &blocks)),
             later: later(analysis, state, observed.times()[first], &blocks)?,
         };
+        Ok(Some(Known {
+            blocks,
+            start,
+            first,
+            newest,
+        }))
+    }
+
+    /// The layer when the forecast begins; `None` where the radar saw nothing.
+    fn begin(&self, analysis: &Analysis) -> Result<Option<Begun>, FieldError> {
+        let Some(known) = self.known(analysis)? else { return Ok(None) };
+        let Known {
+            blocks,
+            start,
+            first,
+            newest,
+        } = known;
+        let observed = analysis.observed();
         let told = |e: Error| FieldError::component(NAME, e);
-        let (mut layer, settled) = layer(&self.config, &blocks, &start).map_err(told)?;
+        let mut layer = layer(&self.config, &blocks, &start).map_err(told)?;
         let air_step_s = layer.air_step_s(self.config.courant);
         let air_steps = layer.air_steps_per_step(air_step_s);
-        let seen = (first..=newest).map(|frame| Seen {
-            time_s: seconds(first, frame) as f64,
-            rain: rain(frame),
-        });
-        incremental_update(&self.config, &mut layer, &seen.collect::<Vec<_>>(), air_step_s, air_steps).map_err(told)?;
+        let Start { rain, motion, .. } = start;
+        let mut seen = vec![Seen { time_s: 0.0, rain }];
+        seen.extend((first + 1..=newest).map(|frame| Seen {
+            time_s: (observed.times()[frame] - observed.times()[first]).num_seconds() as f64,
+            rain: blocks.mean(&observed.frame(frame).to_owned()),
+        }));
+        incremental_update(&self.config, &mut layer, &seen, air_step_s, air_steps).map_err(told)?;
         Ok(Some(Begun {
-            motion: start.motion,
-            settled,
+            motion,
             begin_s: layer.time_s(),
             air_step_s,
             air_steps,
@@ -140,13 +159,21 @@ impl ShallowWater {
     }
 }
 
+/// What is known at the start.
+struct Known {
+    blocks: Blocks,
+    start: Start,
+    /// Index of the frame that the core starts from, and of that which the forecast begins with.
+    first: usize,
+    newest: usize,
+}
+
 /// What a forecast begins with.
 struct Begun {
     blocks: Blocks,
     /// Motion of the rain on the core's cells, m s⁻¹.
     motion: [Array2<f64>; 2],
     layer: MoistLayer,
-    settled: Settled,
     /// Time of the layer when the forecast begins, s.
     begin_s: f64,
     /// Longest step of the air, s, and how many of them its water waits for: chosen for the wind at the start.
@@ -181,7 +208,6 @@ impl Forecaster for ShallowWater {
             air_steps,
             echo,
             age,
-            ..
         } = begun;
         Ok(Box::new(CoreRun {
             begin_s,

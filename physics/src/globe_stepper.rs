@@ -52,10 +52,7 @@ impl Default for ShallowWaterGlobe {
             mean_depth_m: 4000.0,
             level_hpa: 500.0,
             step: LeadTime::from_minutes(360),
-            filter: Some(DigitalFilter {
-                span_s: 24.0 * 3600.0,
-                cutoff_s: 12.0 * 3600.0,
-            }),
+            filter: Some(DigitalFilter::of_cutoff(12.0 * 3600.0)),
         }
     }
 }

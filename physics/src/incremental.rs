@@ -8,6 +8,7 @@ use crate::{
     config::ShallowWaterConfig,
     moist_layer::MoistLayer,
     moisture::{ECHO, RAIN, SUPPLY, VAPOUR},
+    plane::Plane,
 };
 
 /// Time between two corrections, s.
@@ -47,6 +48,11 @@ pub(crate) fn incremental_update(
     air_step_s: f64,
     air_steps: usize,
 ) -> Result<(), Error> {
+    let [.., last] = seen else { return Ok(()) };
+    if seen.len() < 2 {
+        return Ok(());
+    }
+    let capacity = layer.layer().moisture.as_ref().map(|(_, capacity)| capacity.clone());
     for pair in seen.windows(2) {
         let span = pair[1].time_s - pair[0].time_s;
         let parts = (span / EVERY_S).ceil().max(1.0);
@@ -54,22 +60,17 @@ pub(crate) fn incremental_update(
             layer.advance(span / parts, air_step_s, air_steps)?;
             let share = part as f64 / parts;
             let rain = &pair[0].rain + &(share * (&pair[1].rain - &pair[0].rain));
-            lead(config, layer, &rain, 1.0 - (-span / parts / WITHIN_S).exp());
+            lead(config, layer, capacity.as_ref(), &rain, 1.0 - (-span / parts / WITHIN_S).exp());
         }
     }
-    if let [.., last] = seen
-        && seen.len() > 1
-    {
-        lead(config, layer, &last.rain, 1.0);
-        layer.change(|_, tracers| tracers[ECHO] = tracers[RAIN].clone());
-    }
+    lead(config, layer, capacity.as_ref(), &last.rain, 1.0);
+    layer.change(|_, tracers| tracers[ECHO] = tracers[RAIN].clone());
     Ok(())
 }
 
 /// Goes a share of the way to the rain seen.
-fn lead(config: &ShallowWaterConfig, layer: &mut MoistLayer, seen: &Array2<f64>, share: f64) {
+fn lead(config: &ShallowWaterConfig, layer: &mut MoistLayer, capacity: Option<&Plane>, seen: &Array2<f64>, share: f64) {
     let moisture = config.moisture();
-    let capacity = layer.layer().moisture.as_ref().map(|(_, capacity)| capacity.clone());
     layer.change(|flow, tracers| {
         for ((j, i), rate) in seen.indexed_iter().filter(|(_, rate)| rate.is_finite()) {
             let (j, i) = (j as isize, i as isize);
@@ -89,7 +90,7 @@ fn lead(config: &ShallowWaterConfig, layer: &mut MoistLayer, seen: &Array2<f64>,
             let vapour = tracers[VAPOUR].at_mut(j, i);
             *vapour = (*vapour - more).max(0.0);
             if wanted > 0.0
-                && let Some(capacity) = &capacity
+                && let Some(capacity) = capacity
             {
                 *vapour += share * (capacity.at(j, i) / depth - *vapour).max(0.0);
             }
@@ -125,7 +126,7 @@ mod tests {
             air: None,
             later: Vec::new(),
         };
-        let (mut layer, _) = layer(&config, &blocks, &start).unwrap();
+        let mut layer = layer(&config, &blocks, &start).unwrap();
         let mut last = rain(20.0);
         last[[3, 3]] = f64::NAN;
         let seen = [
@@ -161,7 +162,7 @@ mod tests {
             air: None,
             later: Vec::new(),
         };
-        let (mut layer, _) = layer(&config, &blocks, &start).unwrap();
+        let mut layer = layer(&config, &blocks, &start).unwrap();
         let seen = [0.0, 600.0].map(|time_s| Seen {
             time_s,
             rain: rain(20.0 + time_s / 200.0),

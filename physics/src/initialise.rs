@@ -96,6 +96,104 @@ pub struct Settled {
     pub filtered: f64,
 }
 
+/// Air at the start that moves with the rain and is held in balance.
+struct Balanced {
+    /// The wind as it is given.
+    given: Flow,
+    /// That wind without its divergence, on a level layer.
+    flow: Flow,
+    boundary: Boundary,
+    /// The fixed pressure field that holds it.
+    pressure: Plane,
+    /// Vapour outside echoes.
+    outside: Plane,
+}
+
+impl Balanced {
+    fn new(config: &ShallowWaterConfig, metric: &Metric, start: &Start) -> Self {
+        let shape = metric.shape();
+        let given = wind(config, metric, start);
+        let mut flow = given.clone();
+        remove_divergence(metric, &mut flow);
+        let outside = over_cells(shape, |j, i| vapour_outside(config, start.air.as_ref(), j, i));
+        let open = |flow: &Flow, later: Vec<Later>| {
+            Boundary::Open(Box::new(Outer {
+                flow: flow.clone(),
+                tracers: only_vapour(outside.clone()),
+                relaxation: Relaxation {
+                    cells: config.relaxation_cells.min(shape.ny.min(shape.nx) / 4),
+                    time_s: config.relaxation_time_s,
+                },
+                later,
+            }))
+        };
+        let pressure = balanced_height(metric, &open(&flow, Vec::new()), GRAVITY, &flow);
+        let mut later: Vec<Later> = Vec::new();
+        if !start.later.is_empty() {
+            later.push(Later {
+                time_s: 0.0,
+                flow: flow.clone(),
+                tracers: only_vapour(outside.clone()),
+            });
+        }
+        for (time_s, air) in &start.later {
+            let mut flow = winds(config, metric, |j, i| air.wind_at(metric, j, i));
+            remove_divergence(metric, &mut flow);
+            let own = balanced_height(metric, &open(&flow, Vec::new()), GRAVITY, &flow);
+            flow.h = depth_on(config, &own, &pressure);
+            later.push(Later {
+                time_s: *time_s,
+                flow,
+                tracers: only_vapour(over_cells(shape, |j, i| vapour_outside(config, Some(air), j, i))),
+            });
+        }
+        let boundary = open(&flow, later);
+        Self {
+            given,
+            flow,
+            boundary,
+            pressure,
+            outside,
+        }
+    }
+
+    fn around<'a>(&'a self, metric: &'a Metric) -> AirParts<'a> {
+        AirParts {
+            metric,
+            boundary: &self.boundary,
+            orography: &self.pressure,
+            gravity: GRAVITY,
+        }
+    }
+
+    /// The flow after the digital filter; as it is without one.
+    fn filtered(&self, config: &ShallowWaterConfig, metric: &Metric) -> Result<Flow, Error> {
+        if config.digital_filter_min > 0.0 {
+            DigitalFilter::of_cutoff(30.0 * config.digital_filter_min).apply(self.around(metric), &self.flow)
+        } else {
+            Ok(self.flow.clone())
+        }
+    }
+}
+
+/// How far a start is in balance.
+///
+/// # Errors
+///
+/// Those of the digital filter.
+pub(crate) fn settled(config: &ShallowWaterConfig, blocks: &Blocks, start: &Start) -> Result<Settled, Error> {
+    let metric = Metric::of_grid(blocks.grid());
+    let balanced = Balanced::new(config, &metric, start);
+    let level = Plane::constant(metric.shape(), 0.0);
+    let around = balanced.around(&metric);
+    let tendency = |orography: &Plane, flow: &Flow| surface_tendency(AirParts { orography, ..around }, flow, SETTLING_S);
+    Ok(Settled {
+        given: tendency(&level, &balanced.given),
+        balanced: tendency(&balanced.pressure, &balanced.flow),
+        filtered: tendency(&balanced.pressure, &balanced.filtered(config, &metric)?),
+    })
+}
+
 /// A layer of air that rains what the radar saw.
 ///
 /// Wind: the motion of the rain; with a state its wind away from echoes. What diverges is taken out, since it would leave as gravity
@@ -106,67 +204,18 @@ pub struct Settled {
 /// # Errors
 ///
 /// Those of the digital filter.
-pub(crate) fn layer(config: &ShallowWaterConfig, blocks: &Blocks, start: &Start) -> Result<(MoistLayer, Settled), Error> {
+pub(crate) fn layer(config: &ShallowWaterConfig, blocks: &Blocks, start: &Start) -> Result<MoistLayer, Error> {
     let metric = Metric::of_grid(blocks.grid());
     let shape = metric.shape();
     let moisture = config.moisture();
-    let mut flow = wind(config, &metric, start);
-    let given = flow.clone();
-    remove_divergence(&metric, &mut flow);
-    let outside = over_cells(shape, |j, i| vapour_outside(config, start.air.as_ref(), j, i));
-    let open = |flow: &Flow, later: Vec<Later>| {
-        Boundary::Open(Box::new(Outer {
-            flow: flow.clone(),
-            tracers: only_vapour(outside.clone()),
-            relaxation: Relaxation {
-                cells: config.relaxation_cells.min(shape.ny.min(shape.nx) / 4),
-                time_s: config.relaxation_time_s,
-            },
-            later,
-        }))
-    };
-    let pressure = balanced_height(&metric, &open(&flow, Vec::new()), GRAVITY, &flow);
-    let mut later: Vec<Later> = Vec::new();
-    if !start.later.is_empty() {
-        later.push(Later {
-            time_s: 0.0,
-            flow: flow.clone(),
-            tracers: only_vapour(outside.clone()),
-        });
-    }
-    for (time_s, air) in &start.later {
-        let mut flow = winds(config, &metric, |j, i| air.wind_at(&metric, j, i));
-        remove_divergence(&metric, &mut flow);
-        let own = balanced_height(&metric, &open(&flow, Vec::new()), GRAVITY, &flow);
-        flow.h = depth_on(config, &own, &pressure);
-        later.push(Later {
-            time_s: *time_s,
-            flow,
-            tracers: only_vapour(over_cells(shape, |j, i| vapour_outside(config, Some(air), j, i))),
-        });
-    }
-    let boundary = open(&flow, later);
-    let around = AirParts {
-        metric: &metric,
-        boundary: &boundary,
-        orography: &pressure,
-        gravity: GRAVITY,
-    };
-    let level = Plane::constant(shape, 0.0);
-    let tendency = |orography: &Plane, flow: &Flow| surface_tendency(AirParts { orography, ..around }, flow, SETTLING_S);
-    let (given, balanced) = (tendency(&level, &given), tendency(&pressure, &flow));
-    if config.digital_filter_min > 0.0 {
-        let filter = DigitalFilter {
-            span_s: 60.0 * config.digital_filter_min,
-            cutoff_s: 30.0 * config.digital_filter_min,
-        };
-        flow = filter.apply(around, &flow)?;
-    }
-    let settled = Settled {
-        given,
-        balanced,
-        filtered: tendency(&pressure, &flow),
-    };
+    let balanced = Balanced::new(config, &metric, start);
+    let flow = balanced.filtered(config, &metric)?;
+    let Balanced {
+        boundary,
+        pressure,
+        outside,
+        ..
+    } = balanced;
     let capacity = over_cells(shape, |j, i| config.mean_depth_m * saturation(config, start.air.as_ref(), j, i));
     let rain = over_cells(shape, |j, i| {
         let rate = start.rain[[j, i]];
@@ -207,7 +256,7 @@ pub(crate) fn layer(config: &ShallowWaterConfig, blocks: &Blocks, start: &Start)
     tracers[RAIN] = rain.clone();
     tracers[SUPPLY] = supply;
     tracers[ECHO] = rain;
-    Ok((MoistLayer::new(layer, flow, tracers), settled))
+    Ok(MoistLayer::new(layer, flow, tracers))
 }
 
 /// What the air beyond the edges carries: vapour.
@@ -352,7 +401,7 @@ mod tests {
         start.rain[[5, 7]] = 10.0;
         start.rain[[5, 8]] = f64::NAN;
         let config = ShallowWaterConfig::default();
-        let (layer, _) = layer(&config, &blocks, &start).unwrap();
+        let layer = layer(&config, &blocks, &start).unwrap();
         let rate = |j, i| {
             config
                 .moisture()
@@ -374,7 +423,7 @@ mod tests {
         let mut start = still(&blocks);
         start.motion[0] = Array2::from_shape_fn((60, 64), |(j, _)| 20.0 + 10.0 * (-((j as f64 - 30.0) / 10.0).powi(2)).exp());
         let config = ShallowWaterConfig::default();
-        let (mut layer, _) = layer(&config, &blocks, &start).unwrap();
+        let mut layer = layer(&config, &blocks, &start).unwrap();
         layer.advance(10_800.0, 15.0, 3).unwrap();
         for (j, i) in [(30, 32), (20, 20), (45, 50), (10, 40)] {
             let expected = start.motion[0][[j as usize, i as usize]];
@@ -438,7 +487,7 @@ mod tests {
         start.air = Some(Air::of(&state(&grid, 10.0), &blocks));
         start.later = vec![(10_800.0, Air::of(&state(&grid, 20.0), &blocks))];
         let config = ShallowWaterConfig::default();
-        let (mut layer, _) = layer(&config, &blocks, &start).unwrap();
+        let mut layer = layer(&config, &blocks, &start).unwrap();
         for (time_s, expected) in [(5400.0, 15.0), (10_800.0, 20.0)] {
             layer.advance(time_s - layer.time_s(), 15.0, 3).unwrap();
             for (j, i) in [(0, 30), (59, 30), (30, 1), (30, 62)] {

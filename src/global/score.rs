@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use ndarray::{Array2, ArrayView2, Axis};
 use nowblend_field::{Atmosphere, LeadTime, Notice, NoticeKind, Rollout, Stepper};
-use nowblend_physics::ShallowWaterGlobe;
+use nowblend_physics::{ShallowWaterGlobe, constants::GRAVITY};
 use serde::Serialize;
 
 use super::Error;
@@ -16,8 +16,6 @@ use crate::ingest::{
 
 const GEOPOTENTIAL: &str = "geopotential";
 const WINDS: [&str; 2] = ["u_component_of_wind", "v_component_of_wind"];
-/// Geopotential in a metre of height, m s⁻².
-const GRAVITY: f64 = 9.80665;
 /// Rows between these latitudes count as the tropics, degrees; height says little there, and persistence is hard to beat.
 const TROPICS: f64 = 20.0;
 
@@ -213,8 +211,13 @@ fn error(forecast: ArrayView2<'_, f32>, truth: ArrayView2<'_, f32>, state: &Atmo
 /// Mean square of the difference of wind vectors; no number where a state has none.
 fn wind_error(forecast: &Atmosphere, truth: &Atmosphere, region: &Region) -> f64 {
     let part = |name: &str| {
-        let of = |state: &Atmosphere| Some(state.fields.get(name)?.index_axis(Axis(0), 0).to_owned());
-        Some(error(of(forecast)?.view(), of(truth)?.view(), truth, region))
+        let (forecast, observed) = (forecast.fields.get(name)?, truth.fields.get(name)?);
+        Some(error(
+            forecast.index_axis(Axis(0), 0),
+            observed.index_axis(Axis(0), 0),
+            truth,
+            region,
+        ))
     };
     part(WINDS[0]).zip(part(WINDS[1])).map_or(f64::NAN, |(u, v)| u + v)
 }
