@@ -203,32 +203,39 @@ impl Displacement {
     }
 
     /// The same with something to be read beyond the edge.
-    pub fn read(&self, field: ArrayView2<'_, f32>, interpolation: Interpolation, beyond: Beyond, mut out: ArrayViewMut2<'_, f32>) {
-        assert_eq!(out.dim(), self.shape, "one value for each cell");
+    pub fn read(&self, field: ArrayView2<'_, f32>, interpolation: Interpolation, beyond: Beyond, out: ArrayViewMut2<'_, f32>) {
         let field = field.as_standard_layout();
         let field = Cells {
             view: field.view(),
             flat: field.as_slice().expect("made in standard layout"),
         };
+        match interpolation {
+            // A loop of its own for each: what is asked once is not asked for every cell.
+            Interpolation::Linear => self.each(out, |_, (y, x)| field.linear(y, x, beyond)),
+            _ => self.each(out, |_, (y, x)| field.value(y, x, interpolation, beyond)),
+        }
+    }
+
+    /// Into each cell `[y, x]` of `out` what `of` says of the cell and its departure point, in cells.
+    pub fn each<T: Send>(&self, mut out: ArrayViewMut2<'_, T>, of: impl Fn((usize, usize), (f32, f32)) -> T + Sync) {
+        assert_eq!(out.dim(), self.shape, "one value for each cell");
+        let spacing = self.spacing;
         Zip::indexed(out.rows_mut()).par_for_each(|row, mut out| {
             let (j, fy) = self.node(row);
             let j1 = (j + 1).min(self.dy.nrows() - 1);
             let along = |a: &Array2<f32>, i: usize| a[[j, i]] + fy * (a[[j1, i]] - a[[j, i]]);
             let mut west = (along(&self.dy, 0), along(&self.dx, 0));
-            for i in 0..self.dy.ncols() {
-                let first = i * self.spacing;
-                if first >= self.shape.1 {
-                    break;
-                }
+            for (i, mut cells) in out.axis_chunks_iter_mut(Axis(0), spacing).enumerate() {
+                let first = i * spacing;
                 let east = if i + 1 < self.dy.ncols() {
                     (along(&self.dy, i + 1), along(&self.dx, i + 1))
                 } else {
                     west
                 };
-                let step = ((east.0 - west.0) / self.spacing as f32, (east.1 - west.1) / self.spacing as f32);
-                for k in 0..self.spacing.min(self.shape.1 - first) {
+                let step = ((east.0 - west.0) / spacing as f32, (east.1 - west.1) / spacing as f32);
+                for (k, cell) in cells.iter_mut().enumerate() {
                     let (dy, dx) = (west.0 + k as f32 * step.0, west.1 + k as f32 * step.1);
-                    out[first + k] = field.value(row as f32 + dy, (first + k) as f32 + dx, interpolation, beyond);
+                    *cell = of((row, first + k), (row as f32 + dy, (first + k) as f32 + dx));
                 }
                 west = east;
             }
@@ -254,7 +261,8 @@ pub enum Beyond {
 
 impl Beyond {
     /// The place along one side of `cells` cells that is read for one that may lie outside; NaN stays.
-    fn place(self, place: f32, cells: f32) -> f32 {
+    #[inline]
+    pub fn place(self, place: f32, cells: f32) -> f32 {
         let outside = (-place).max(place - (cells - 1.0));
         match self {
             _ if outside <= 0.0 => place,
@@ -275,51 +283,72 @@ struct Cells<'a> {
 }
 
 impl Cells<'_> {
+    /// As [`value_at`], bilinear, quicker where all cells around are inside and observed.
+    #[inline]
+    fn linear(&self, y: f32, x: f32, beyond: Beyond) -> f32 {
+        let (ny, nx) = self.view.dim();
+        if y >= 1.0 && x >= 1.0 && y < ny as f32 - 2.0 && x < nx as f32 - 2.0 {
+            let (y0, x0) = (y as usize, x as usize);
+            let (fy, fx) = (y - y0 as f32, x - x0 as f32);
+            let place = y0 * nx + x0;
+            let around = &self.flat[place..place + nx + 2];
+            let south = around[0] + fx * (around[1] - around[0]);
+            let north = around[nx] + fx * (around[nx + 1] - around[nx]);
+            let value = south + fy * (north - south);
+            if !value.is_nan() {
+                return value;
+            }
+        }
+        self.slow(y, x, Interpolation::Linear, beyond)
+    }
+
     /// As [`value_at`], quicker where all cells around are inside and observed.
     #[inline]
     fn value(&self, y: f32, x: f32, interpolation: Interpolation, beyond: Beyond) -> f32 {
         let (ny, nx) = self.view.dim();
-        if interpolation != Interpolation::Nearest && y >= 1.0 && x >= 1.0 && y < ny as f32 - 2.0 && x < nx as f32 - 2.0 {
+        if interpolation == Interpolation::Cubic && y >= 1.0 && x >= 1.0 && y < ny as f32 - 2.0 && x < nx as f32 - 2.0 {
             let (y0, x0) = (y as usize, x as usize);
             let (fy, fx) = (y - y0 as f32, x - x0 as f32);
             let place = y0 * nx + x0;
-            if interpolation == Interpolation::Linear {
-                let (south, north) = (&self.flat[place..place + 2], &self.flat[place + nx..place + nx + 2]);
-                let south = south[0] + fx * (south[1] - south[0]);
-                let north = north[0] + fx * (north[1] - north[0]);
-                let value = south + fy * (north - south);
-                if !value.is_nan() {
-                    return value;
-                }
-            } else {
-                let rows: [&[f32]; 4] = std::array::from_fn(|k| {
-                    let start = place + k * nx - nx - 1;
-                    &self.flat[start..start + 4]
-                });
-                let (wy, wx) = (catmull_rom(fy), catmull_rom(fx));
-                let along = rows.map(|r| wx[0] * r[0] + wx[1] * r[1] + wx[2] * r[2] + wx[3] * r[3]);
-                let value = wy[0] * along[0] + wy[1] * along[1] + wy[2] * along[2] + wy[3] * along[3];
-                if !value.is_nan() {
-                    let corners = [rows[1][1], rows[1][2], rows[2][1], rows[2][2]];
-                    let low = corners[0].min(corners[1]).min(corners[2].min(corners[3]));
-                    let high = corners[0].max(corners[1]).max(corners[2].max(corners[3]));
-                    return value.clamp(low, high);
-                }
+            let rows: [&[f32]; 4] = std::array::from_fn(|k| {
+                let start = place + k * nx - nx - 1;
+                &self.flat[start..start + 4]
+            });
+            let (wy, wx) = (catmull_rom(fy), catmull_rom(fx));
+            let along = rows.map(|r| wx[0] * r[0] + wx[1] * r[1] + wx[2] * r[2] + wx[3] * r[3]);
+            let value = wy[0] * along[0] + wy[1] * along[1] + wy[2] * along[2] + wy[3] * along[3];
+            if !value.is_nan() {
+                let corners = [rows[1][1], rows[1][2], rows[2][1], rows[2][2]];
+                let low = corners[0].min(corners[1]).min(corners[2].min(corners[3]));
+                let high = corners[0].max(corners[1]).max(corners[2].max(corners[3]));
+                return value.clamp(low, high);
             }
         }
+        self.slow(y, x, interpolation, beyond)
+    }
+
+    #[inline(never)]
+    fn slow(&self, y: f32, x: f32, interpolation: Interpolation, beyond: Beyond) -> f32 {
+        let (ny, nx) = self.view.dim();
         value_at(&self.view, beyond.place(y, ny as f32), beyond.place(x, nx as f32), interpolation)
     }
+}
+
+/// The cell nearest to a fractional one, halves away from nought; none where that lies outside.
+#[inline]
+pub fn nearest((ny, nx): (usize, usize), y: f32, x: f32) -> Option<(usize, usize)> {
+    // Written so that a position that is NaN lies outside, too.
+    let inside = y >= -0.5 && x >= -0.5 && y <= ny as f32 - 0.5 && x <= nx as f32 - 0.5;
+    inside.then(|| (((y + 0.5) as usize).min(ny - 1), ((x + 0.5) as usize).min(nx - 1)))
 }
 
 /// The value of `field` `[y, x]` at a fractional cell, under the rules of [`Displacement::sample`].
 pub fn value_at(field: &ArrayView2<'_, f32>, y: f32, x: f32, interpolation: Interpolation) -> f32 {
     let (ny, nx) = field.dim();
-    // Written so that a position that is NaN lies outside, too.
-    let inside = y >= -0.5 && x >= -0.5 && y <= ny as f32 - 0.5 && x <= nx as f32 - 0.5;
-    if !inside {
+    let Some((y_near, x_near)) = nearest((ny, nx), y, x) else {
         return f32::NAN;
-    }
-    let nearest = field[[(y.round() as usize).min(ny - 1), (x.round() as usize).min(nx - 1)]];
+    };
+    let nearest = field[[y_near, x_near]];
     if nearest.is_nan() || interpolation == Interpolation::Nearest {
         return nearest;
     }

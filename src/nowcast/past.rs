@@ -1,9 +1,9 @@
 //! What the newest frames tell of the rain that is now: its waves, how long each scale lives, and its distribution.
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use nowblend_field::{
     Analysis, Error, LeadTime, Notice, NoticeKind,
-    advection::{Beyond, Displacement, Interpolation},
+    advection::{Beyond, Displacement, Interpolation, nearest},
     matching::Distribution,
 };
 
@@ -140,26 +140,22 @@ impl Past {
     /// 0 where something can be said of a lead time, NaN elsewhere: where its rain comes, by `displacement`, from cells that were observed, and
     /// where the cell itself was observed and its rain comes from what is `near`, no farther than `reach` cells outside the map.
     pub fn known(&self, displacement: &Displacement, near: &Array2<f32>, reach: f32) -> Array2<f32> {
-        let mut known = Array2::zeros(self.seen.dim());
-        self.hide(&mut known);
-        let mut known = displacement.sample(known.view(), Interpolation::Nearest);
-        let mut around = Array2::zeros(known.raw_dim());
-        displacement.read(near.view(), Interpolation::Nearest, Beyond::Edge(reach), around.view_mut());
-        Zip::from(&mut known).and(&around).and(&self.seen).for_each(|known, around, seen| {
-            if *seen && !around.is_nan() {
-                *known = 0.0;
+        let shape = self.seen.dim();
+        let (ny, nx) = (shape.0 as f32, shape.1 as f32);
+        let edge = Beyond::Edge(reach);
+        let mut known = Array2::zeros(shape);
+        displacement.each(known.view_mut(), |cell, (y, x)| {
+            if nearest(shape, y, x).is_some_and(|from| self.seen[from]) {
+                return 0.0;
+            }
+            let around = nearest(shape, edge.place(y, ny), edge.place(x, nx));
+            if self.seen[cell] && around.is_some_and(|from| !near[from].is_nan()) {
+                0.0
+            } else {
+                f32::NAN
             }
         });
         known
-    }
-
-    /// Makes missing what was not observed.
-    fn hide(&self, field: &mut Array2<f32>) {
-        field.zip_mut_with(&self.seen, |value, seen| {
-            if !seen {
-                *value = f32::NAN;
-            }
-        });
     }
 
     /// Steps between frames that a lead time is.
