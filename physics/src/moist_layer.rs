@@ -139,6 +139,12 @@ impl MoistLayer {
         }
     }
 
+    /// Another height of the ground, or of what presses on the fluid.
+    pub(crate) fn change_ground(&mut self, mut ground: Plane) {
+        self.layer.boundary.close_depth(&mut ground);
+        self.layer.orography = ground;
+    }
+
     /// Depth and wind now.
     pub fn flow(&self) -> &Flow {
         &self.flow

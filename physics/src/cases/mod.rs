@@ -7,6 +7,7 @@ mod adjustment;
 mod against_reference;
 mod bar;
 mod barotropic_jet;
+mod convective_threshold;
 mod cosine_bell;
 mod dam_break;
 mod dispersion;
@@ -129,6 +130,7 @@ pub fn all() -> Vec<Box<dyn Case>> {
         Box::new(adjustment::Adjustment),
         Box::new(dam_break::DamBreak),
         Box::new(travelling_vortex::TravellingVortex),
+        Box::new(convective_threshold::ConvectiveThreshold),
     ]
 }
 
