@@ -6,7 +6,7 @@
 //! turns its features and the lead time into weights, a correction and thus probabilities that fall with the threshold by
 //! construction. Before training the network is the analytic forecast.
 //!
-//! Here stand the parts that are tensors: the U-Net and what a lead time brings. The arithmetic of the head is in `mixture`, the analytic
+//! Here stand the parts that are tensors; the U-Net is in `unet`. The arithmetic of the head is in `mixture`, the analytic
 //! forecasts are in `analytic`.
 //!
 //! Shapes: N batch, J = 8 thresholds, S = 11 analytic forecasts, H x W cells, multiples of 32; frames newest first and already
@@ -14,12 +14,11 @@
 
 use burn::{
     module::Module,
-    nn::{
-        GroupNorm, GroupNormConfig, Linear, LinearConfig, PaddingConfig2d,
-        conv::{Conv2d, Conv2dConfig},
-    },
-    tensor::{Device, Tensor, TensorData, activation::silu, module::avg_pool2d, ops::AvgPoolOptions},
+    nn::{Linear, LinearConfig, conv::Conv2d},
+    tensor::{Device, Tensor, TensorData, activation::silu},
 };
+
+use crate::unet::{OUTPUT, UNet, conv, faint, space_to_depth, up2};
 
 /// Thresholds of the exceedance probabilities, mm h⁻¹.
 pub const THRESHOLDS_MM_H: [f64; J] = [0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0];
@@ -35,9 +34,7 @@ pub(crate) const S: usize = 11;
 /// log₂(lead / 5 min) at which each analytic forecast is first trusted most.
 const LEVEL: [f32; S] = [0.0, 1.3, 2.3, 3.3, 4.3, 5.3, 2.5, 0.0, 0.8, 1.0, 1.2];
 /// Channels of the input: four frames, validity of the newest and of all, motion, step.
-const INPUT: usize = FRAMES + 5;
-/// Channels of the U-Net from fine to coarse.
-const CHANNELS: [usize; 4] = [32, 48, 64, 64];
+pub(crate) const INPUT: usize = FRAMES + 5;
 /// Channels of the features that the head reads.
 pub(crate) const WIDTH: usize = 24;
 /// Channels of the path at full resolution.
@@ -83,12 +80,24 @@ pub struct Input {
     pub step_min: Tensor<1>,
 }
 
+impl Input {
+    /// What the networks see of it `[N, 9, H, W]`: logarithms of rain, what was observed, motion and step, each about 1 in size.
+    pub(crate) fn channels(&self) -> Tensor<4> {
+        let [n, _, h, w] = self.rain.dims();
+        let newest = self.valid.clone().slice([0..n, 0..1]);
+        let all = self.valid.clone().min_dim(1);
+        let step = (self.step_min.clone() / 15.0).reshape([n, 1, 1, 1]).expand([n, 1, h, w]);
+        let logs = (self.rain.clone() * 10.0 + 1.0).log() * (1.0 / (1.5 * std::f32::consts::LN_10));
+        Tensor::cat(vec![logs, newest, all, self.motion.clone() * 2.0, step], 1)
+    }
+}
+
 impl RainNet {
     /// A network before training.
     pub fn new(device: &Device) -> Self {
         let mut net = Self {
             body: UNet::new(INPUT * 4, device),
-            lat: conv(CHANNELS[0], WIDTH, 1, device),
+            lat: conv(OUTPUT, WIDTH, 1, device),
             f1: conv(INPUT, FINE, 3, device),
             f2: conv(FINE, WIDTH, 3, device),
             mlp: LinearConfig::new(4, EMBEDDING).init(device),
@@ -110,12 +119,7 @@ impl RainNet {
 
     /// Features `[N, 24, H, W]`, which do not depend on the lead time.
     pub fn encode(&self, input: &Input) -> Tensor<4> {
-        let [n, _, h, w] = input.rain.dims();
-        let newest = input.valid.clone().slice([0..n, 0..1]);
-        let all = input.valid.clone().min_dim(1);
-        let step = (input.step_min.clone() / 15.0).reshape([n, 1, 1, 1]).expand([n, 1, h, w]);
-        let logs = (input.rain.clone() * 10.0 + 1.0).log() * (1.0 / (1.5 * std::f32::consts::LN_10));
-        let x = Tensor::cat(vec![logs, newest, all, input.motion.clone() * 2.0, step], 1); // [N, 9, H, W]
+        let x = input.channels();
         let coarse = self.body.forward(space_to_depth(x.clone())); // [N, 32, H/2, W/2]
         let coarse = up2(self.lat.forward(coarse)); // [N, 24, H, W]
         let fine = self.f2.forward(silu(self.f1.forward(x))); // [N, 24, H, W]
@@ -152,121 +156,4 @@ impl RainNet {
         let bias = self.w2.bias.as_ref().expect("this layer was made with constants");
         (self.w2.weight.val(), bias.val())
     }
-}
-
-#[derive(Module, Debug)]
-struct UNet {
-    enc: Vec<Encoder>,
-    up: Vec<Conv2d>,
-    dec: Vec<Decoder>,
-}
-
-impl UNet {
-    fn new(input: usize, device: &Device) -> Self {
-        let from: Vec<usize> = std::iter::once(input).chain(CHANNELS).collect();
-        Self {
-            enc: from.iter().zip(CHANNELS).map(|(a, b)| Encoder::new(*a, b, device)).collect(),
-            up: CHANNELS.windows(2).map(|pair| conv(pair[1], pair[0], 1, device)).collect(),
-            dec: CHANNELS[..CHANNELS.len() - 1].iter().map(|c| Decoder::new(*c, device)).collect(),
-        }
-    }
-
-    /// `[N, C, H, W]` to `[N, 32, H, W]`: average pooling down, nearest up, skips added.
-    fn forward(&self, mut x: Tensor<4>) -> Tensor<4> {
-        let mut skips = Vec::with_capacity(self.enc.len());
-        for (level, encoder) in self.enc.iter().enumerate() {
-            x = encoder.forward(if level == 0 { x } else { pool(x, 2) });
-            skips.push(x.clone());
-        }
-        for level in (0..self.dec.len()).rev() {
-            x = self.dec[level].forward(skips[level].clone() + up2(self.up[level].forward(x)));
-        }
-        x
-    }
-}
-
-#[derive(Module, Debug)]
-struct Encoder {
-    c1: Conv2d,
-    n1: GroupNorm,
-    c2: Conv2d,
-    n2: GroupNorm,
-    k: Option<Conv2d>,
-}
-
-impl Encoder {
-    fn new(a: usize, b: usize, device: &Device) -> Self {
-        Self {
-            c1: conv(a, b, 3, device),
-            n1: norm(b, device),
-            c2: conv(b, b, 3, device),
-            n2: norm(b, device),
-            k: (a != b).then(|| conv(a, b, 1, device)),
-        }
-    }
-
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let y = silu(self.n1.forward(self.c1.forward(x.clone())));
-        let skip = match &self.k {
-            Some(k) => k.forward(x),
-            None => x,
-        };
-        silu(self.n2.forward(self.c2.forward(y)) + skip)
-    }
-}
-
-#[derive(Module, Debug)]
-struct Decoder {
-    c: Conv2d,
-    n: GroupNorm,
-}
-
-impl Decoder {
-    fn new(a: usize, device: &Device) -> Self {
-        Self {
-            c: conv(a, a, 3, device),
-            n: norm(a, device),
-        }
-    }
-
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        silu(self.n.forward(self.c.forward(x.clone())) + x)
-    }
-}
-
-/// Blocks of 2 x 2 cells become channels: `[N, C, H, W]` to `[N, 4 C, H/2, W/2]`, the block's cells innermost.
-fn space_to_depth(x: Tensor<4>) -> Tensor<4> {
-    let [n, c, h, w] = x.dims();
-    x.reshape([n, c, h / 2, 2, w / 2, 2])
-        .permute([0, 1, 3, 5, 2, 4])
-        .reshape([n, 4 * c, h / 2, w / 2])
-}
-
-fn pool(x: Tensor<4>, size: usize) -> Tensor<4> {
-    avg_pool2d(x, AvgPoolOptions::new([size, size]))
-}
-
-/// Each cell four times: twice the rows and columns.
-fn up2(x: Tensor<4>) -> Tensor<4> {
-    let [n, c, h, w] = x.dims();
-    x.reshape([n, c, h, 1, w, 1])
-        .expand([n, c, h, 2, w, 2])
-        .reshape([n, c, 2 * h, 2 * w])
-}
-
-/// A hundredth of a parameter, still a parameter of its own.
-fn faint<const D: usize>(parameter: Tensor<D>) -> Tensor<D> {
-    let learns = parameter.is_require_grad();
-    (parameter * 0.01).detach().set_require_grad(learns)
-}
-
-fn conv(a: usize, b: usize, size: usize, device: &Device) -> Conv2d {
-    let half = size / 2;
-    Conv2dConfig::new([a, b], [size, size])
-        .with_padding(PaddingConfig2d::Explicit(half, half, half, half))
-        .init(device)
-}
-
-fn norm(channels: usize, device: &Device) -> GroupNorm {
-    GroupNormConfig::new(4, channels).init(device)
 }

@@ -1,11 +1,11 @@
 //! The network as a forecaster of rain, on any grid and to any lead time up to two hours.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use burn::tensor::Device;
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3, ArrayView3, Axis};
 use nowblend_field::{
-    Analysis, Error as FieldError, Exceedance, Forecaster, LeadTime, Notice, NoticeKind, Run, Seed, Slice,
+    Analysis, Error as FieldError, Exceedance, Forecaster, LeadTime, Motion, Notice, NoticeKind, Run, Seed, Sequence, Slice,
     advection::{Interpolation, SemiLagrangian, Trajectories, value_at},
 };
 use rayon::prelude::*;
@@ -16,14 +16,14 @@ use crate::{
     analytic::Analytic,
     head::{self, Features},
     mixture::{Lead, Readout},
-    nowcast_net::{FRAMES, MULTIPLE, RainNet, THRESHOLDS_MM_H},
-    probability::area_matched,
+    nowcast_net::{FRAMES, J, RainNet, THRESHOLDS_MM_H},
+    probability::{RainOf, area_matched, from_yes, mean, quantile},
     scene::{Scene, coarse, coarse_motion, factor, read_frames},
-    tiles, weights,
+    tiles::{self, LEAST_TILE},
+    weights,
+    yes::{self, Yes},
 };
 
-/// Smallest pieces of a map, cells.
-const LEAST_TILE: usize = 224;
 /// Name of the diagnostic that tells how far several networks are apart.
 const DISAGREEMENT: &str = "disagreement";
 /// Which threshold it is told at: 1 mm h⁻¹.
@@ -39,21 +39,25 @@ pub struct NowcastNetConfig {
     pub checkpoint: PathBuf,
     /// Largest side of the pieces in which the network looks at a map, cells of about 2 km: memory grows with its square.
     pub tile_cells: usize,
+    /// Which rain field goes with the probabilities.
+    pub rain: RainOf,
 }
 
 impl Default for NowcastNetConfig {
     fn default() -> Self {
         Self {
             checkpoint: PathBuf::new(),
-            tile_cells: 512,
+            tile_cells: LEAST_TILE,
+            rain: RainOf::default(),
         }
     }
 }
 
 /// The learned nowcaster: one network, or the mean of several that differ in the seed of their training.
 pub struct NowcastNet {
-    nets: Vec<RainNet>,
+    nets: Vec<(RainNet, Option<Yes>)>,
     tile: usize,
+    rain: RainOf,
 }
 
 impl NowcastNet {
@@ -63,11 +67,14 @@ impl NowcastNet {
     ///
     /// [`Error::Weights`] for weights that cannot be read or belong to another network.
     pub fn new(config: &NowcastNetConfig) -> Result<Self, Error> {
-        if config.tile_cells < LEAST_TILE || !config.tile_cells.is_multiple_of(MULTIPLE) {
+        tiles::check(config.tile_cells)?;
+        if let RainOf::Quantile(level) = config.rain
+            && !(level > 0.0 && level < 1.0)
+        {
             return Err(Error::Config {
-                key: "tile_cells",
-                found: config.tile_cells as f64,
-                expected: "a multiple of 32, at least 224",
+                key: "rain.quantile",
+                found: level,
+                expected: "more than 0 and less than 1",
             });
         }
         let device = Device::flex();
@@ -76,16 +83,48 @@ impl NowcastNet {
         } else {
             weights::load(&config.checkpoint, &device)?
         };
+        if let RainOf::CsiOptimal | RainOf::Unbiased = config.rain
+            && nets.iter().all(|(_, yes)| yes.is_none())
+        {
+            return Err(Error::Weights {
+                origin: config.checkpoint.display().to_string(),
+                reason: "they know no thresholds from validation events, which `rain` asks for".into(),
+            });
+        }
         Ok(Self {
             nets,
             tile: config.tile_cells,
+            rain: config.rain,
         })
+    }
+
+    /// The rain field that goes with probabilities at a lead time.
+    fn rain(&self, probability: ArrayView3<'_, f32>, lead_min: f32) -> Array2<f32> {
+        match self.rain {
+            RainOf::AreaMatched => area_matched(probability),
+            RainOf::CsiOptimal => from_yes(probability, &self.yes(lead_min, |yes| &yes.csi_optimal)),
+            RainOf::Unbiased => from_yes(probability, &self.yes(lead_min, |yes| &yes.unbiased)),
+            RainOf::Median => quantile(probability, 0.5),
+            RainOf::Quantile(level) => quantile(probability, level),
+            RainOf::Mean => mean(probability),
+        }
+    }
+
+    /// From which probability on each threshold counts as reached: the mean of what the networks read off their validation events.
+    fn yes(&self, lead_min: f32, table: fn(&Yes) -> &BTreeMap<u32, [Option<f32>; J]>) -> [f32; J] {
+        let known: Vec<[f32; J]> = self
+            .nets
+            .iter()
+            .filter_map(|(_, yes)| Some(yes::at(table(yes.as_ref()?), lead_min)))
+            .collect();
+        std::array::from_fn(|j| known.iter().map(|yes| yes[j]).sum::<f32>() / known.len() as f32)
     }
 
     pub(crate) fn of(net: RainNet) -> Self {
         Self {
-            nets: vec![net],
-            tile: NowcastNetConfig::default().tile_cells,
+            nets: vec![(net, None)],
+            tile: LEAST_TILE,
+            rain: RainOf::default(),
         }
     }
 }
@@ -98,15 +137,63 @@ impl Forecaster for NowcastNet {
     /// Brings the newest frames to about 2 km, computes the network's body once and its head for each lead time, and carries the
     /// probabilities along the motion.
     fn start<'a>(&'a self, analysis: &'a Analysis, lead_times: &'a [LeadTime], _: Seed) -> Result<Box<dyn Run + 'a>, FieldError> {
+        let ready = Ready::new(analysis, lead_times, self.name())?;
+        let scene = &ready.scene;
+        let device = Device::flex();
+        let analytic = Analytic::new(scene, tiles::padded(scene));
+        let lead_min: Vec<f32> = lead_times.iter().map(|l| l.minutes() as f32).collect();
+        let voices = self.nets.iter().map(|(net, _)| Voice {
+            features: tiles::features(net, scene, self.tile, &device),
+            readout: head::readout(net),
+            leads: head::leads(&net.leads(&lead_min, &device)),
+        });
+        let trajectories = SemiLagrangian {
+            substep_s: 150.0,
+            ..Default::default()
+        }
+        .trajectories(&ready.motion, ready.frames.grid());
+        Ok(Box::new(NetworkRun {
+            net: self,
+            voices: voices.collect(),
+            analytic,
+            seen: scene.seen(),
+            trajectories,
+            factor: ready.factor,
+            shape: analysis.grid().shape(),
+            lead_times: lead_times.iter().enumerate(),
+            notices: ready.notices,
+        }))
+    }
+
+    fn references(&self) -> &[&'static str] {
+        &["nowblend rain network: mixture of analytic exceedance forecasts weighted by a U-Net (model card in the program's repository)"]
+    }
+}
+
+/// What a network of this family starts from.
+pub(crate) struct Ready {
+    /// Cells of the analysis in one of the network's, along each side.
+    pub factor: usize,
+    /// The newest frames on the network's grid.
+    pub frames: Sequence,
+    /// Motion on that grid, m s⁻¹.
+    pub motion: Motion,
+    pub scene: Scene,
+    /// What it lacks.
+    pub notices: Vec<Notice>,
+}
+
+impl Ready {
+    /// Brings the newest frames to about 2 km and the reference time, and tells in the name of `component` what is missing.
+    pub fn new(analysis: &Analysis, lead_times: &[LeadTime], component: &str) -> Result<Self, FieldError> {
         let observed = read_frames(analysis.observed())?;
         let factor = factor(analysis.grid());
         let frames = coarse(&observed, factor)?;
         let motion = coarse_motion(analysis.motion()?, factor);
         let scene = Scene::new(&frames, &motion);
         let mut notices = Vec::new();
-        let mut tell = |kind, message: String| notices.push(Notice::new(kind, "nowcast_net", message));
-        let seen = scene.seen();
-        if !seen.iter().any(|s| *s) {
+        let mut tell = |kind, message: String| notices.push(Notice::new(kind, component, message));
+        if !scene.seen().iter().any(|s| *s) {
             tell(NoticeKind::Missing, "no frame holds an observation: it has nothing to say".into());
         } else if observed.frames() < FRAMES {
             tell(
@@ -120,34 +207,13 @@ impl Forecaster for NowcastNet {
                 format!("{far} lies beyond the {FARTHEST_MIN} min that it was trained for"),
             );
         }
-        let device = Device::flex();
-        let (ny, nx) = frames.grid().shape();
-        let analytic = Analytic::new(&scene, (ny.next_multiple_of(MULTIPLE), nx.next_multiple_of(MULTIPLE)));
-        let lead_min: Vec<f32> = lead_times.iter().map(|l| l.minutes() as f32).collect();
-        let voices = self.nets.iter().map(|net| Voice {
-            features: tiles::features(net, &scene, self.tile, &device),
-            readout: head::readout(net),
-            leads: head::leads(&net.leads(&lead_min, &device)),
-        });
-        let trajectories = SemiLagrangian {
-            substep_s: 150.0,
-            ..Default::default()
-        }
-        .trajectories(&motion, frames.grid());
-        Ok(Box::new(NetworkRun {
-            voices: voices.collect(),
-            analytic,
-            seen,
-            trajectories,
+        Ok(Self {
             factor,
-            shape: analysis.grid().shape(),
-            lead_times: lead_times.iter().enumerate(),
+            frames,
+            motion,
+            scene,
             notices,
-        }))
-    }
-
-    fn references(&self) -> &[&'static str] {
-        &["nowblend rain network: mixture of analytic exceedance forecasts weighted by a U-Net (model card in the program's repository)"]
+        })
     }
 }
 
@@ -159,6 +225,7 @@ struct Voice {
 }
 
 struct NetworkRun<'a> {
+    net: &'a NowcastNet,
     voices: Vec<Voice>,
     analytic: Analytic,
     seen: Array2<bool>,
@@ -224,7 +291,7 @@ impl Run for NetworkRun<'_> {
         };
         let (coarse, apart) = self.coarse_probability(lead_time, number);
         let probability = refine(&coarse, self.factor, self.shape);
-        let rain = area_matched(probability.view()).insert_axis(Axis(0));
+        let rain = self.net.rain(probability.view(), lead_time.minutes() as f32).insert_axis(Axis(0));
         let exceedance = Some(Exceedance {
             thresholds_mm_h: Arc::from(THRESHOLDS_MM_H),
             probability,
@@ -243,8 +310,8 @@ impl Run for NetworkRun<'_> {
     }
 }
 
-/// Probabilities between the centres of the network's cells, bilinear; the same probability over the outer half of the outermost cells.
-fn refine(coarse: &Array3<f32>, factor: usize, shape: (usize, usize)) -> Array3<f32> {
+/// Planes between the centres of the network's cells, bilinear; the same value over the outer half of the outermost cells.
+pub(crate) fn refine(coarse: &Array3<f32>, factor: usize, shape: (usize, usize)) -> Array3<f32> {
     if factor == 1 {
         return coarse.clone();
     }

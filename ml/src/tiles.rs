@@ -1,8 +1,9 @@
 //! Maps of any size, in overlapping tiles whose features fade into each other, so that memory is bounded and no seam shows.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 
 use crate::{
+    Error,
     head::{Features, numbers},
     nowcast_net::{MULTIPLE, RainNet, WIDTH},
     scene::{self, Scene},
@@ -11,26 +12,57 @@ use crate::{
 /// Cells over which neighbouring tiles fade into each other.
 const OVERLAP: usize = 96;
 
-/// Features of a scene, its sides padded to multiples of 32, in tiles of at most `tile` x `tile` cells (a multiple of 32 above 192).
-pub(crate) fn features(net: &RainNet, scene: &Scene, tile: usize, device: &Device) -> Features {
-    let (_, ny, nx) = scene.rain.dim();
-    let (height, width) = (ny.next_multiple_of(MULTIPLE), nx.next_multiple_of(MULTIPLE));
-    if height <= tile && width <= tile {
-        return Features::new(net.mixed(net.encode(&scene.input(device))));
+/// Smallest tiles, cells; also the best: nearer to the windows of training than larger ones.
+pub(crate) const LEAST_TILE: usize = 224;
+
+/// Refuses sides of tiles that the networks cannot work on.
+///
+/// # Errors
+///
+/// [`Error::Config`].
+pub(crate) fn check(tile: usize) -> Result<(), Error> {
+    if tile < LEAST_TILE || !tile.is_multiple_of(MULTIPLE) {
+        return Err(Error::Config {
+            key: "tile_cells",
+            found: tile as f64,
+            expected: "a multiple of 32, at least 224",
+        });
     }
-    let mut sum = vec![0.0f32; WIDTH * height * width];
+    Ok(())
+}
+
+/// Rows and columns of a scene, padded to multiples of 32.
+pub(crate) fn padded(scene: &Scene) -> (usize, usize) {
+    let (_, ny, nx) = scene.rain.dim();
+    (ny.next_multiple_of(MULTIPLE), nx.next_multiple_of(MULTIPLE))
+}
+
+/// Features of a scene, its sides padded to multiples of 32, in tiles of at most `tile` x `tile` cells.
+pub(crate) fn features(net: &RainNet, scene: &Scene, tile: usize, device: &Device) -> Features {
+    let planes = planes(scene, tile, WIDTH, |part| net.mixed(net.encode(&part.input(device))));
+    Features::of_one(planes, padded(scene))
+}
+
+/// What a network gives for a scene, `[channels, y, x]` with sides padded to multiples of 32, in tiles of at most `tile` x `tile` cells (a
+/// multiple of 32 above 192).
+pub(crate) fn planes(scene: &Scene, tile: usize, channels: usize, net: impl Fn(&Scene) -> Tensor<4>) -> Vec<f32> {
+    let (height, width) = padded(scene);
+    if height <= tile && width <= tile {
+        return numbers(net(scene));
+    }
+    let mut sum = vec![0.0f32; channels * height * width];
     let mut weights = vec![0.0f32; height * width];
     for y in origins(height, tile) {
         for x in origins(width, tile) {
             let (h, w) = (tile.min(height - y), tile.min(width - x));
-            let part = numbers(net.mixed(net.encode(&cut(scene, (y, x), (h, w)).input(device))));
+            let part = numbers(net(&cut(scene, (y, x), (h, w))));
             let (along_y, along_x) = (fading(y, h, height), fading(x, w, width));
             for (row, fade_y) in along_y.iter().enumerate() {
                 let at = (y + row) * width + x;
                 for (weight, fade_x) in weights[at..at + w].iter_mut().zip(&along_x) {
                     *weight += fade_y * fade_x;
                 }
-                for c in 0..WIDTH {
+                for c in 0..channels {
                     let from = &part[(c * h + row) * w..][..w];
                     let to = &mut sum[c * height * width + at..][..w];
                     for ((to, from), fade_x) in to.iter_mut().zip(from).zip(&along_x) {
@@ -45,7 +77,7 @@ pub(crate) fn features(net: &RainNet, scene: &Scene, tile: usize, device: &Devic
             *value /= weight;
         }
     }
-    Features::of_one(sum, (height, width))
+    sum
 }
 
 /// Where tiles begin: each overlaps the one before, the last ends where the map does.

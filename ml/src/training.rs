@@ -13,22 +13,24 @@ use burn::{
     optim::{AdamWConfig, GradientsParams, ModuleOptimizer},
     tensor::{Device, Tensor},
 };
-use ndarray::ArrayView2;
-use nowblend_field::{Analysis, Forecaster, LeadTime, Seed};
+use ndarray::{ArrayView2, Axis};
+use nowblend_field::{Analysis, LeadTime, Seed};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, NowcastNet,
-    analytic::Analytic,
-    dataset::{CROP, Event, Prepared, Sample},
-    head::{self, Lesson, learn},
+    Error,
+    dataset::{Event, Prepared, Sample},
+    evolution_net::EvolutionNet,
+    head,
+    learner::{Learner, Network},
     loss::BRIER_WEIGHT,
-    nowcast_net::RainNet,
-    scene::{batch, coarse, factor},
+    nowcast_net::{J, RainNet, THRESHOLDS_MM_H},
+    scene::{coarse, factor},
     weights::{self, Origin},
+    yes::{Counts, Yes},
 };
 
 /// Lead times at which the validation events are scored, minutes.
@@ -41,6 +43,10 @@ const WATTS_A_CORE: f64 = 12.0;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
+    /// Which network.
+    pub network: Network,
+    /// File of weights to begin with, from a training on simulated rain, say; empty to begin from nothing.
+    pub start_from: PathBuf,
     /// Steps in all.
     pub steps: usize,
     /// Windows in a step.
@@ -66,6 +72,8 @@ pub struct TrainConfig {
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
+            network: Network::default(),
+            start_from: PathBuf::new(),
             steps: 3000,
             batch: 4,
             learning_rate: 3e-3,
@@ -122,7 +130,7 @@ struct Progress {
     config: TrainConfig,
 }
 
-/// Trains the network and leaves the best weights in `folder/model.safetensors`; returns their path.
+/// Trains a network and leaves the best weights in `folder/model.safetensors`; returns their path.
 ///
 /// Every number drawn depends on the seed and the step alone, so that a run that was stopped and resumed from its checkpoint ends with the
 /// same weights.
@@ -130,8 +138,23 @@ struct Progress {
 /// # Errors
 ///
 /// [`Error::NoWindows`] without usable events, [`Error::File`] for a folder that cannot be written or a checkpoint of another run,
-/// [`Error::Diverged`].
+/// [`Error::Weights`] for weights to begin with that cannot be read, [`Error::Diverged`].
 pub fn train(
+    config: &TrainConfig,
+    events: &[Event],
+    validation: &[Event],
+    folder: &Path,
+    seed: Seed,
+    fresh: bool,
+    tell: &(dyn Fn(Told) + Sync),
+) -> Result<PathBuf, Error> {
+    match config.network {
+        Network::NowcastNet => train_network::<RainNet>(config, events, validation, folder, seed, fresh, tell),
+        Network::EvolutionNet => train_network::<EvolutionNet>(config, events, validation, folder, seed, fresh, tell),
+    }
+}
+
+fn train_network<L: Learner>(
     config: &TrainConfig,
     events: &[Event],
     validation: &[Event],
@@ -143,6 +166,19 @@ pub fn train(
     check(config)?;
     std::fs::create_dir_all(folder).map_err(|e| file(folder, e))?;
     let remark = |words: &str| tell(Told::Remark(words.to_owned()));
+    let model = folder.join("model.safetensors");
+    let device = device().autodiff();
+    // A run that was stopped when its patience had ended goes no further.
+    let goes_on = |progress: &Progress| progress.step < config.steps && (config.patience == 0 || progress.since_best < config.patience);
+    let resumed = if fresh {
+        None
+    } else {
+        Run::<L>::resume(config, seed, folder, &device)?
+    };
+    if resumed.as_ref().is_some_and(|run| !goes_on(&run.progress)) && model.is_file() {
+        remark("this training has ended before");
+        return Ok(model);
+    }
     let prepared = events.iter().map(|e| Prepared::new(e, &remark)).collect::<Result<Vec<_>, _>>()?;
     if prepared.is_empty() {
         return Err(Error::NoWindows {
@@ -150,19 +186,17 @@ pub fn train(
         });
     }
     let cases = cases(validation, config.validation_starts)?;
-    let model = folder.join("model.safetensors");
-    let device = Device::flex().autodiff();
-    let mut run = Run::new(config, seed, &device);
-    if !fresh && let Some(resumed) = Run::resume(config, seed, folder, &device)? {
-        remark(&format!("resuming after step {}", resumed.progress.step));
-        run = resumed;
-    }
+    let mut run = match resumed {
+        Some(run) => {
+            remark(&format!("resuming after step {}", run.progress.step));
+            run
+        }
+        None => Run::new(config, seed, &device)?,
+    };
     tell(Told::Begin { after: run.progress.step });
     let mut saved = Instant::now();
     let mut clock = cpu_s();
-    // A run that was stopped when its patience had ended goes no further.
-    let patient = |progress: &Progress| config.patience == 0 || progress.since_best < config.patience;
-    while run.progress.step < config.steps && patient(&run.progress) {
+    while goes_on(&run.progress) {
         run.step(config, &prepared, &device)?;
         let now = cpu_s();
         run.progress.cpu_s = run
@@ -178,42 +212,46 @@ pub fn train(
         });
         let last = step == config.steps;
         if (step.is_multiple_of(config.validate_every) || last) && !cases.is_empty() {
-            let score = score(run.average.valid(), &cases)?;
+            let (score, yes) = score(run.average.valid(), &cases)?;
             // Geometric: a per cent counts the same at all lead times.
             let mean = (score.values().map(|s| s.max(1e-6).ln()).sum::<f64>() / score.len().max(1) as f64).exp();
             let best = run.progress.best.is_none_or(|(_, before)| mean < before);
             run.progress.since_best = if best { 0 } else { run.progress.since_best + 1 };
             if best {
                 run.progress.best = Some((step, mean));
-                run.save_model(&model, seed, &prepared, validation, &score)?;
+                run.save_model(&model, &prepared, validation, &score, yes)?;
             }
             tell(Told::Score { step, score, best });
         }
-        if last || !patient(&run.progress) || saved.elapsed() >= Duration::from_secs(config.checkpoint_s) {
+        if last || !goes_on(&run.progress) || saved.elapsed() >= Duration::from_secs(config.checkpoint_s) {
             run.save(folder)?;
             saved = Instant::now();
         }
     }
     if run.progress.best.is_none() {
-        run.save_model(&model, seed, &prepared, validation, &BTreeMap::new())?;
+        run.save_model(&model, &prepared, validation, &BTreeMap::new(), None)?;
     }
     Ok(model)
 }
 
 /// A run of training between two steps.
-struct Run {
-    net: RainNet,
-    average: RainNet,
+struct Run<L> {
+    net: L,
+    average: L,
     optimizer: ModuleOptimizer,
     progress: Progress,
 }
 
-impl Run {
-    fn new(config: &TrainConfig, seed: Seed, device: &Device) -> Self {
+impl<L: Learner> Run<L> {
+    fn new(config: &TrainConfig, seed: Seed, device: &Device) -> Result<Self, Error> {
         device.seed(seed.derive("weights").0);
-        let net = RainNet::new(device);
+        let mut net = L::untrained(device);
+        if !config.start_from.as_os_str().is_empty() {
+            let start = weights::load_one(&config.start_from, L::untrained(device))?;
+            net = replaced(net, numbers(&start));
+        }
         // The moving average is a module of its own, started from the same numbers.
-        let average = replaced(RainNet::new(device), numbers(&net));
+        let average = replaced(L::untrained(device), numbers(&net));
         let optimizer = AdamWConfig::new()
             .with_beta_1(0.9)
             .with_beta_2(0.98)
@@ -230,34 +268,28 @@ impl Run {
             cpu_s: Some(0.0),
             config: config.clone(),
         };
-        Self {
+        Ok(Self {
             net,
             average,
             optimizer,
             progress,
-        }
+        })
     }
 
     fn step(&mut self, config: &TrainConfig, events: &[Prepared], device: &Device) -> Result<(), Error> {
         let step = self.progress.step;
+        let seed = Seed(self.progress.seed);
         let samples: Vec<Sample> = (0..config.batch)
             .into_par_iter()
-            .map(|k| draw(events, Seed(self.progress.seed).derive(&format!("step {step} window {k}"))))
+            .map(|k| draw(events, seed.derive(&format!("step {step} window {k}"))))
             .collect();
-        let input = batch(&samples.iter().map(|s| &s.scene).collect::<Vec<_>>(), device);
-        let analytic: Vec<Analytic> = samples.par_iter().map(|s| Analytic::new(&s.scene, (CROP, CROP))).collect();
-        let features = self.net.mixed(self.net.encode(&input));
-        let lessons: Vec<Lesson> = (0..2)
-            .map(|k| {
-                let lead_min: Vec<f32> = samples.iter().map(|s| s.lead_min[k]).collect();
-                Lesson {
-                    leads: self.net.leads(&lead_min, device),
-                    lead_min,
-                    truth: samples.iter().map(|s| &s.truth[k]).collect(),
-                }
-            })
-            .collect();
-        let (value, total) = learn(&self.net, features, &analytic, &lessons);
+        self.learn(config, &samples, device)
+    }
+
+    /// A step downhill over these windows.
+    fn learn(&mut self, config: &TrainConfig, samples: &[Sample], device: &Device) -> Result<(), Error> {
+        let step = self.progress.step;
+        let (value, total) = self.net.lesson(samples, device);
         if !value.is_finite() {
             return Err(Error::Diverged { step, loss: value });
         }
@@ -279,17 +311,18 @@ impl Run {
     fn save_model(
         &self,
         path: &Path,
-        seed: Seed,
         events: &[Prepared],
         validation: &[Event],
         score: &BTreeMap<u32, f64>,
+        yes: Option<Yes>,
     ) -> Result<(), Error> {
         let origin = Origin {
             step: self.progress.step,
-            seed: seed.0,
+            seed: self.progress.seed,
             train: events.iter().map(|e| e.name.clone()).collect(),
             validation: validation.iter().map(|e| e.name.clone()).collect(),
             validation_score: score.clone(),
+            yes,
             cpu_s: self.progress.cpu_s,
             energy_wh: self.progress.cpu_s.map(|s| s * WATTS_A_CORE / 3600.0),
         };
@@ -344,7 +377,7 @@ impl Run {
                 "it belongs to a run with another seed or configuration\nhint: `--fresh` starts anew".into(),
             ));
         }
-        let mut run = Self::new(config, seed, device);
+        let mut run = Self::new(config, seed, device)?;
         run.net = run.net.try_load_file(place.join("net")).map_err(|e| told(e.to_string()))?;
         run.average = run.average.try_load_file(place.join("average")).map_err(|e| told(e.to_string()))?;
         run.optimizer = run.optimizer.load(place.join("optimizer")).map_err(|e| told(e.to_string()))?;
@@ -412,33 +445,65 @@ pub(crate) fn cases(events: &[Event], starts: usize) -> Result<Vec<Case>, Error>
     Ok(cases)
 }
 
-/// Threshold CRPS by scored lead time, mm h⁻¹: mean over cases of Σⱼ wⱼ mean (Pⱼ - Oⱼ)² over cells with both.
-pub(crate) fn score(net: RainNet, cases: &[Case]) -> Result<BTreeMap<u32, f64>, Error> {
-    let forecaster = NowcastNet::of(net);
+/// Threshold CRPS by scored lead time, mm h⁻¹: mean over cases of Σⱼ wⱼ mean (Pⱼ - Oⱼ)² over cells with both; and, where the network gives
+/// probabilities, from which one on it should say yes. A forecast of rain alone is sure of it.
+pub(crate) fn score<L: Learner>(net: L, cases: &[Case]) -> Result<(BTreeMap<u32, f64>, Option<Yes>), Error> {
+    let forecaster = net.forecaster();
     let mut sums: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
+    let mut counts: BTreeMap<u32, Vec<Counts>> = BTreeMap::new();
     for case in cases {
         let lead_times: Vec<LeadTime> = case.observed.iter().map(|(l, _)| *l).collect();
         let mut run = forecaster.start(&case.analysis, &lead_times, Seed(0))?;
         for (lead_time, observed) in &case.observed {
             let Some(slice) = run.next()? else { break };
-            let Some(exceedance) = slice.exceedance else { break };
-            let planes = exceedance
-                .probability
-                .outer_iter()
-                .zip(exceedance.thresholds_mm_h.iter())
-                .zip(BRIER_WEIGHT);
-            let total: f64 = planes
-                .map(|((p, threshold), weight)| f64::from(weight) * brier(p, observed.view(), *threshold))
-                .sum();
             let nearest = SCORED_MIN
                 .into_iter()
                 .min_by_key(|m| (m * 60).abs_diff(lead_time.seconds()))
                 .unwrap_or(0);
+            let mut total = 0.0;
+            for (j, (threshold, weight)) in THRESHOLDS_MM_H.into_iter().zip(BRIER_WEIGHT).enumerate() {
+                let p = match &slice.exceedance {
+                    Some(exceedance) => Some(exceedance.probability.index_axis(Axis(0), j).to_owned()),
+                    None => slice.first_member().map(|rain| rain.mapv(|r| sure(r, threshold))),
+                };
+                let Some(p) = p else { continue };
+                total += f64::from(weight) * brier(p.view(), observed.view(), threshold);
+                if slice.exceedance.is_some() {
+                    let of_lead = counts.entry(nearest).or_insert_with(|| vec![Counts::none(); J]);
+                    of_lead[j].add(p.view(), observed.view(), threshold);
+                }
+            }
             let entry = sums.entry(nearest).or_default();
             *entry = (entry.0 + total, entry.1 + 1.0);
         }
     }
-    Ok(sums.into_iter().map(|(lead, (sum, count))| (lead, sum / count)).collect())
+    let mut yes = Yes::default();
+    for (lead_min, counts) in &counts {
+        let best: Vec<Option<(f32, f32)>> = counts.iter().map(Counts::best).collect();
+        yes.csi_optimal
+            .insert(*lead_min, std::array::from_fn(|j| best[j].map(|(csi, _)| csi)));
+        yes.unbiased
+            .insert(*lead_min, std::array::from_fn(|j| best[j].map(|(_, area)| area)));
+    }
+    let means = sums.into_iter().map(|(lead, (sum, count))| (lead, sum / count)).collect();
+    Ok((means, (!counts.is_empty()).then_some(yes)))
+}
+
+/// Probability of rain at or above a threshold where the rain is known; NaN where it is not.
+fn sure(rain: f32, threshold_mm_h: f64) -> f32 {
+    if rain.is_nan() {
+        f32::NAN
+    } else {
+        f32::from(f64::from(rain) >= threshold_mm_h)
+    }
+}
+
+/// Where tensors of training live: on the graphics card where the program was built for one, else in the processor.
+fn device() -> Device {
+    #[cfg(feature = "gpu")]
+    return Device::vulkan(burn::tensor::DeviceKind::DefaultDevice);
+    #[cfg(not(feature = "gpu"))]
+    return Device::flex();
 }
 
 fn brier(probability: ArrayView2<'_, f32>, observed: ArrayView2<'_, f32>, threshold: f64) -> f64 {
@@ -462,7 +527,7 @@ pub(crate) fn cpu_s() -> Option<f64> {
 }
 
 /// All numbers of the network, parameter by parameter.
-fn numbers(net: &RainNet) -> Vec<Vec<f32>> {
+fn numbers<M: Module>(net: &M) -> Vec<Vec<f32>> {
     struct Collect(Vec<Vec<f32>>);
     impl ModuleVisitor for Collect {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -475,7 +540,7 @@ fn numbers(net: &RainNet) -> Vec<Vec<f32>> {
 }
 
 /// The network with other numbers, in the order of [`numbers`].
-fn replaced(net: RainNet, numbers: Vec<Vec<f32>>) -> RainNet {
+fn replaced<M: Module>(net: M, numbers: Vec<Vec<f32>>) -> M {
     struct Replace(std::vec::IntoIter<Vec<f32>>);
     impl ModuleMapper for Replace {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -560,7 +625,7 @@ mod tests {
         let device = Device::flex().autodiff();
         let prepared: Vec<Prepared> = events.iter().map(|e| Prepared::new(e, &|_| {}).unwrap()).collect();
         let config = config(4);
-        let mut straight = Run::new(&config, Seed(5), &device);
+        let mut straight = Run::<RainNet>::new(&config, Seed(5), &device).unwrap();
         let folder = std::env::temp_dir().join(format!("nowblend-resume-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         for k in 0..4 {
@@ -569,7 +634,7 @@ mod tests {
                 straight.save(&folder).unwrap();
             }
         }
-        let mut resumed = Run::resume(&config, Seed(5), &folder, &device).unwrap().unwrap();
+        let mut resumed = Run::<RainNet>::resume(&config, Seed(5), &folder, &device).unwrap().unwrap();
         assert_eq!(resumed.progress.step, 2);
         while resumed.progress.step < 4 {
             resumed.step(&config, &prepared, &device).unwrap();
@@ -580,9 +645,49 @@ mod tests {
             "averages differ after resuming"
         );
         assert!(
-            Run::resume(&config, Seed(6), &folder, &device).is_err(),
+            Run::<RainNet>::resume(&config, Seed(6), &folder, &device).is_err(),
             "another seed is another run"
         );
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn the_evolution_network_learns_what_happens_in_given_windows() {
+        let prepared = [Prepared::new(&event(1), &|_| {}).unwrap()];
+        let samples: Vec<Sample> = (0..2).map(|k| draw(&prepared, Seed(k))).collect();
+        let device = Device::flex().autodiff();
+        let config = config(20);
+        let mut run = Run::<EvolutionNet>::new(&config, Seed(1), &device).unwrap();
+        let before = run.net.lesson(&samples, &device).0;
+        for _ in 0..20 {
+            run.learn(&config, &samples, &device).unwrap();
+        }
+        let after = run.net.lesson(&samples, &device).0;
+        assert!(after < 0.9 * before, "{before} before, {after} after");
+    }
+
+    #[test]
+    fn an_evolution_network_is_scored_saved_and_begun_from() {
+        let folder = std::env::temp_dir().join(format!("nowblend-evolution-{}", std::process::id()));
+        let mut config = TrainConfig {
+            network: Network::EvolutionNet,
+            ..config(2)
+        };
+        let model = train(&config, &[event(1)], &[event(2)], &folder, Seed(1), true, &|_| {}).unwrap();
+        let origin = weights::origin(&std::fs::read(&model).unwrap()).unwrap();
+        assert!(origin.yes.is_none() && origin.validation_score.contains_key(&30), "{origin:?}");
+        let given = folder.join("given.safetensors");
+        std::fs::rename(&model, &given).unwrap();
+        config.start_from = given.clone();
+        let device = Device::flex().autodiff();
+        let run = Run::<EvolutionNet>::new(&config, Seed(1), &device).unwrap();
+        let expected = numbers(&weights::load_one(&given, EvolutionNet::new(&Device::flex())).unwrap());
+        assert!(numbers(&run.net) == expected && numbers(&run.average) == expected);
+        let evolution = crate::EvolutionConfig {
+            checkpoint: given,
+            ..Default::default()
+        };
+        assert!(crate::Evolution::new(&evolution).is_ok());
         std::fs::remove_dir_all(&folder).unwrap();
     }
 
@@ -602,7 +707,10 @@ mod tests {
             checkpoint: model,
             ..Default::default()
         };
-        assert!(NowcastNet::new(&config).is_ok());
+        assert!(crate::NowcastNet::new(&config).is_ok());
+        let origin = weights::origin(&std::fs::read(&config.checkpoint).unwrap()).unwrap();
+        let yes = origin.yes.expect("probabilities were held against the validation event");
+        assert!(yes.unbiased[&30][0].is_some_and(|p| p > 0.0 && p < 1.0), "{yes:?}");
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -6,15 +6,18 @@ use std::{
 };
 
 use burn::{
+    module::Module,
     store::{ModuleSnapshot, SafetensorsStore},
     tensor::Device,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, nowcast_net::RainNet};
+use crate::{Error, evolution_net::EvolutionNet, nowcast_net::RainNet, yes::Yes};
 
 /// The weights that the program ships; `weights/MODEL_CARD.md` says what they were made of.
 pub const SHIPPED: &[&[u8]] = &[include_bytes!("weights/nowcast_net.safetensors")];
+/// Those of the evolution network.
+pub const SHIPPED_EVOLUTION: &[u8] = include_bytes!("weights/evolution_net.safetensors");
 /// Largest file of weights that is read, bytes.
 const LARGEST: u64 = 64 << 20;
 
@@ -31,6 +34,9 @@ pub struct Origin {
     pub validation: Vec<String>,
     /// Threshold CRPS on the validation events, mm h⁻¹, by lead time in minutes; lower is better.
     pub validation_score: BTreeMap<u32, f64>,
+    /// From which probability on it says yes, where the network gives probabilities and there were validation events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yes: Option<Yes>,
     /// Processor time of the training, s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_s: Option<f64>,
@@ -40,14 +46,43 @@ pub struct Origin {
 }
 
 /// The networks with the shipped weights.
-pub(crate) fn shipped(device: &Device) -> Result<Vec<RainNet>, Error> {
-    SHIPPED.iter().map(|bytes| read("shipped", bytes.to_vec(), device)).collect()
+pub(crate) fn shipped(device: &Device) -> Result<Vec<(RainNet, Option<Yes>)>, Error> {
+    SHIPPED
+        .iter()
+        .map(|bytes| Ok((read("shipped", bytes.to_vec(), RainNet::new(device))?, yes(bytes))))
+        .collect()
+}
+
+/// The evolution network with the shipped weights.
+pub(crate) fn shipped_evolution(device: &Device) -> Result<EvolutionNet, Error> {
+    read("shipped", SHIPPED_EVOLUTION.to_vec(), EvolutionNet::new(device))
 }
 
 /// The network with the weights of a file, or those of all `.safetensors` files of a folder, in the order of their names.
-pub(crate) fn load(path: &Path, device: &Device) -> Result<Vec<RainNet>, Error> {
-    let files = files(path)?;
-    files.iter().map(|path| load_one(path, device)).collect()
+pub(crate) fn load(path: &Path, device: &Device) -> Result<Vec<(RainNet, Option<Yes>)>, Error> {
+    let load = |path: &PathBuf| {
+        let bytes = bytes(path)?;
+        let yes = yes(&bytes);
+        Ok((read(&path.display().to_string(), bytes, RainNet::new(device))?, yes))
+    };
+    files(path)?.iter().map(load).collect()
+}
+
+/// The network `net` with the weights of a file.
+pub(crate) fn load_one<M: Module>(path: &Path, net: M) -> Result<M, Error> {
+    read(&path.display().to_string(), bytes(path)?, net)
+}
+
+/// The origin that the header of a safetensors file tells; none where it tells none.
+pub(crate) fn origin(bytes: &[u8]) -> Option<Origin> {
+    let (length, rest) = bytes.split_first_chunk::<8>()?;
+    let header = rest.get(..usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    let header: serde_json::Value = serde_json::from_slice(header).ok()?;
+    serde_json::from_str(header.get("__metadata__")?.get("origin")?.as_str()?).ok()
+}
+
+fn yes(bytes: &[u8]) -> Option<Yes> {
+    origin(bytes)?.yes
 }
 
 /// The files of weights that a path names.
@@ -74,25 +109,24 @@ pub fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-fn load_one(path: &Path, device: &Device) -> Result<RainNet, Error> {
-    let origin = path.display().to_string();
+/// The bytes of a file of weights.
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
     let refuse = |reason: String| Error::Weights {
-        origin: origin.clone(),
+        origin: path.display().to_string(),
         reason,
     };
     let bytes = std::fs::metadata(path).map_err(|e| refuse(e.to_string()))?.len();
     if bytes > LARGEST {
         return Err(refuse(format!("the file has {bytes} bytes, expected at most {LARGEST}")));
     }
-    read(&origin, std::fs::read(path).map_err(|e| refuse(e.to_string()))?, device)
+    std::fs::read(path).map_err(|e| refuse(e.to_string()))
 }
 
-fn read(origin: &str, bytes: Vec<u8>, device: &Device) -> Result<RainNet, Error> {
+fn read<M: Module>(origin: &str, bytes: Vec<u8>, mut net: M) -> Result<M, Error> {
     let refuse = |reason: String| Error::Weights {
         origin: origin.to_owned(),
         reason,
     };
-    let mut net = RainNet::new(device);
     let mut store = SafetensorsStore::from_bytes(Some(bytes)).validate(true);
     let result = net.load_from(&mut store).map_err(|e| refuse(shortened(&e.to_string())))?;
     if let Some((key, _)) = result.missing.first() {
@@ -117,7 +151,7 @@ fn shortened(words: &str) -> String {
 }
 
 /// The weights as the bytes of a safetensors file with their origin in its header.
-pub(crate) fn to_bytes(net: &RainNet, origin: &Origin) -> Result<Vec<u8>, Error> {
+pub(crate) fn to_bytes<M: Module>(net: &M, origin: &Origin) -> Result<Vec<u8>, Error> {
     let refuse = |reason: String| Error::Weights {
         origin: "to be saved".to_owned(),
         reason,
@@ -144,13 +178,17 @@ mod tests {
         scene::Scene,
     };
 
-    fn origin() -> Origin {
+    fn made() -> Origin {
         Origin {
             step: 1,
             seed: 2,
             train: vec!["a".into()],
             validation: vec!["b".into()],
             validation_score: BTreeMap::new(),
+            yes: Some(Yes {
+                unbiased: BTreeMap::from([(15, [Some(0.25); 8])]),
+                ..Default::default()
+            }),
             cpu_s: None,
             energy_wh: None,
         }
@@ -160,9 +198,9 @@ mod tests {
     fn weights_come_back_as_they_were_written_and_say_where_they_are_from() {
         let device = Device::flex();
         let net = RainNet::new(&device);
-        let bytes = to_bytes(&net, &origin()).unwrap();
-        assert!(String::from_utf8_lossy(&bytes[..20_000.min(bytes.len())]).contains("validation_score"));
-        let again = to_bytes(&read("test", bytes.clone(), &device).unwrap(), &origin()).unwrap();
+        let bytes = to_bytes(&net, &made()).unwrap();
+        assert_eq!(origin(&bytes), Some(made()));
+        let again = to_bytes(&read("test", bytes.clone(), RainNet::new(&device)).unwrap(), &made()).unwrap();
         assert_eq!(bytes.len(), again.len());
         let features = |net: &RainNet| {
             let input = Input {
@@ -177,7 +215,7 @@ mod tests {
                 head::leads(&net.leads(&[15.0], &device)),
             )
         };
-        let (before, after) = (features(&net), features(&read("test", bytes, &device).unwrap()));
+        let (before, after) = (features(&net), features(&read("test", bytes, RainNet::new(&device)).unwrap()));
         before.0.assert_eq(&after.0, true);
         assert!(before.1 == after.1 && before.2 == after.2);
     }
@@ -185,14 +223,14 @@ mod tests {
     #[test]
     fn damaged_and_foreign_weights_are_refused_by_name() {
         let device = Device::flex();
-        let bytes = to_bytes(&RainNet::new(&device), &origin()).unwrap();
+        let bytes = to_bytes(&RainNet::new(&device), &made()).unwrap();
         for cut in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
-            let message = read("mine", bytes[..cut].to_vec(), &device).unwrap_err().to_string();
+            let message = read("mine", bytes[..cut].to_vec(), RainNet::new(&device)).unwrap_err().to_string();
             assert!(message.starts_with("weights `mine`: "), "{message}");
         }
         let mut huge = bytes;
         huge[..8].copy_from_slice(&u64::MAX.to_le_bytes());
-        assert!(read("mine", huge, &device).is_err());
+        assert!(read("mine", huge, RainNet::new(&device)).is_err());
     }
 
     fn reference(file: &str) -> Option<PathBuf> {

@@ -5,6 +5,7 @@ use nowblend_field::{
     Slice,
     advection::{Interpolation, SemiLagrangian},
 };
+use nowblend_ml::RAIN_SOURCE;
 
 use super::{
     Check, CheckConfig, Evidence, Finding, Threshold, Tile,
@@ -27,7 +28,8 @@ pub enum Change {
     Decay,
 }
 
-/// Compares tiles of smoothed rain with what the observed motion brings there from the slice before (or the newest frame).
+/// Compares tiles of smoothed rain with what the observed motion brings there from the slice before (or the newest frame); of a forecaster that
+/// names the source of its rain, with the rain that it had 5 min before without that source.
 ///
 /// A tile's factor is ((R + 0.2) / (R before + 0.2))^(5 min / Δt), rain in mm h⁻¹ as mean over the tile. Growth is the factor that
 /// only a twentieth of the rain exceeds, decay the one that only a twentieth stays below.
@@ -57,11 +59,19 @@ impl Growth {
     fn factors(&self, slice: &Slice, evidence: &Evidence<'_>) -> Result<Vec<(Tile, f64)>, String> {
         let observed = evidence.observed;
         let rain = observed.rain_of(slice)?;
-        let (earlier, step) = before(slice.lead_time, observed, evidence.history)?;
         let now = smooth(block_mean(rain.view(), observed.factor()).view());
-        let mut paths = SemiLagrangian::default().trajectories(observed.motion()?, observed.grid());
-        let brought = paths.advance_to(step).sample(smooth(earlier).view(), Interpolation::Linear);
-        let exponent = 300.0 / f64::from(step.seconds());
+        let (brought, exponent) = match slice.diagnostics.get(RAIN_SOURCE) {
+            Some(source) => {
+                let source = smooth(block_mean(source.view(), observed.factor()).view());
+                (&now - &(source * (1.0 / 12.0)), 1.0)
+            }
+            None => {
+                let (earlier, step) = before(slice.lead_time, observed, evidence.history)?;
+                let mut paths = SemiLagrangian::default().trajectories(observed.motion()?, observed.grid());
+                let brought = paths.advance_to(step).sample(smooth(earlier).view(), Interpolation::Linear);
+                (brought, 300.0 / f64::from(step.seconds()))
+            }
+        };
         let size = (self.tile_m / observed.block_m()).round() as usize;
         let mut factors = Vec::new();
         for (rows, columns) in tiles(now.dim(), size) {
@@ -181,6 +191,19 @@ mod tests {
         assert_ne!(fast.verdict, Verdict::Pass, "{}", fast.message);
         assert_eq!(slow.verdict, Verdict::Pass, "{}", slow.message);
         assert_eq!(slow.lead_time, LeadTime::from_minutes(15));
+    }
+
+    #[test]
+    fn a_source_that_is_named_is_read_instead_of_the_rain_before() {
+        let scene = scenes::storms(2);
+        let analysis = scenes::analysis(&scene);
+        let mut slice = scenes::scaled(&scene, 5, 1.0);
+        let rain = slice.first_member().unwrap().to_owned();
+        // Nine tenths of the rain came within 5 min: tenfold growth, though the rain itself is as it should be.
+        slice.diagnostics.insert(RAIN_SOURCE.to_owned(), rain.mapv(|r| 0.9 * 12.0 * r));
+        assert_eq!(scenes::first(&check(Change::Growth), &analysis, &slice).verdict, Verdict::Fail);
+        slice.diagnostics.insert(RAIN_SOURCE.to_owned(), rain.mapv(|r| 0.1 * 12.0 * r));
+        assert_eq!(scenes::first(&check(Change::Growth), &analysis, &slice).verdict, Verdict::Pass);
     }
 
     #[test]

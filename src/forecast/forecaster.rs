@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use nowblend_field::{Forecaster, ReferenceTime};
-use nowblend_ml::{NowcastNet, NowcastNetConfig};
+use nowblend_ml::{Evolution, EvolutionConfig, NowcastNet, NowcastNetConfig};
 use nowblend_physics::{ShallowWater, ShallowWaterConfig};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,8 @@ pub enum ForecasterConfig {
     ShallowWater(ShallowWaterConfig),
     /// The network.
     NowcastNet(NowcastNetConfig),
+    /// The evolution network.
+    EvolutionNet(EvolutionConfig),
     /// A forecast that another program made.
     File(GivenConfig),
     /// A blend of forecasters.
@@ -119,6 +121,7 @@ impl ForecasterConfig {
             Self::Steps(config) => Box::new(Steps::new(config)?),
             Self::ShallowWater(config) => Box::new(ShallowWater::new(*config)?),
             Self::NowcastNet(config) => Box::new(NowcastNet::new(config)?),
+            Self::EvolutionNet(config) => Box::new(Evolution::new(config)?),
             Self::File(config) => Box::new(File::new(config)?),
             Self::Blend(config) => Box::new(config.build()?),
         })

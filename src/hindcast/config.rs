@@ -113,6 +113,7 @@ impl HindcastConfig {
         let mut digest = Sha256::new();
         digest.update(resolved.to_string());
         nowblend_ml::SHIPPED_WEIGHTS.iter().for_each(|weights| digest.update(weights));
+        digest.update(nowblend_ml::SHIPPED_EVOLUTION);
         let mut checkpoints = Vec::new();
         named("checkpoint", &resolved, &mut checkpoints);
         // One that cannot be read is told of when the forecaster is built.

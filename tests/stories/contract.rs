@@ -20,6 +20,8 @@ fn forecasters() -> Vec<Box<dyn Forecaster>> {
         "kind = 'lagrangian_probability'",
         "kind = 'shallow_water'",
         "kind = 'nowcast_net'",
+        "kind = 'nowcast_net'\nrain = 'median'",
+        "kind = 'evolution_net'",
         "kind = 'blend'\nof = [{ kind = 'persistence' }, { kind = 'extrapolation' }]",
         "kind = 'blend'\nof = [{ kind = 'blend', name = 'inner', of = [{ kind = 'persistence' }] }, { kind = 'extrapolation' }, { kind = 'nowcast_net' }]",
     ];
