@@ -2,11 +2,16 @@
 
 use std::path::PathBuf;
 
-use nowblend_field::Seed;
+use chrono::{TimeZone, Utc};
+use nowblend_field::{Grid, LeadTime, Seed, Sequence, storms::Scene};
 use nowblend_ml::{Event, Told, TrainConfig};
+use nowblend_physics::nature_run::{NatureConfig, NatureRun};
 use serde::{Deserialize, Serialize};
 
-use crate::{ingest, progress::Progress};
+use crate::{
+    ingest::{self, Crop},
+    progress::Progress,
+};
 
 /// A training run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -27,7 +32,11 @@ pub struct TrainRunConfig {
 #[serde(deny_unknown_fields)]
 pub struct EventConfig {
     /// A NetCDF radar file.
+    #[serde(default)]
     pub file: PathBuf,
+    /// Rain that is simulated instead of read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulated: Option<Simulated>,
     /// Share of the draws relative to the other events.
     #[serde(default = "one")]
     pub weight: f64,
@@ -37,6 +46,43 @@ pub struct EventConfig {
     /// Whose radars these are: by it folds are made (`nowblend folds`).
     #[serde(default)]
     pub provider: String,
+    /// The part of the grid that a fold forecasts; all of it if not given. Training sees all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<Crop>,
+}
+
+/// Rain of known motion, growth and decay.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Simulated {
+    /// How it comes about.
+    pub kind: Simulation,
+    /// Seed: another is another scene.
+    pub seed: u64,
+    /// Cells of 2 km along each side, 160 to 512.
+    #[serde(default = "cells")]
+    pub cells: usize,
+    /// Time from the first frame to the last, h, 1 to 24; frames are 5 min apart.
+    #[serde(default = "hours")]
+    pub hours: f64,
+}
+
+/// How simulated rain comes about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Simulation {
+    /// Storms of many sizes that move, turn, grow and decay exactly.
+    Storms,
+    /// Showers of the shallow-water core's nature run, from an hour after its start.
+    Nature,
+}
+
+fn cells() -> usize {
+    256
+}
+
+fn hours() -> f64 {
+    4.0
 }
 
 fn one() -> f64 {
@@ -46,10 +92,10 @@ fn one() -> f64 {
 impl EventConfig {
     /// What tells one event from another.
     fn rain(&self) -> String {
-        if self.event.is_empty() {
-            self.file.display().to_string()
-        } else {
-            self.event.clone()
+        match &self.simulated {
+            _ if !self.event.is_empty() => self.event.clone(),
+            Some(simulated) => simulated.name(),
+            None => self.file.display().to_string(),
         }
     }
 }
@@ -64,6 +110,20 @@ pub enum Error {
     /// The training itself failed.
     #[error(transparent)]
     Train(#[from] nowblend_ml::Error),
+    /// Rain cannot be simulated.
+    #[error(transparent)]
+    Nature(#[from] nowblend_physics::Error),
+    /// Simulated frames do not make an event.
+    #[error(transparent)]
+    Field(#[from] nowblend_field::Error),
+    /// An event names neither a file nor a simulation, or both, or a simulation out of bounds.
+    #[error("{what}, expected {expected}")]
+    Event {
+        /// What is wrong.
+        what: String,
+        /// What should be there.
+        expected: &'static str,
+    },
     /// An event is on both sides.
     #[error("`{event}` is among the events to learn from and among those that validate")]
     BothSides {
@@ -109,12 +169,63 @@ pub fn run(config: &TrainRunConfig, seed: Seed, fresh: bool) -> Result<PathBuf, 
     Ok(model)
 }
 
-fn event(config: &EventConfig) -> Result<Event, ingest::Error> {
-    let (observed, _) = ingest::netcdf::read(&config.file)?;
-    let name = config
-        .file
-        .file_stem()
-        .map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+impl Simulated {
+    fn name(&self) -> String {
+        let kind = match self.kind {
+            Simulation::Storms => "storms",
+            Simulation::Nature => "nature",
+        };
+        format!("simulated_{kind}_{}", self.seed)
+    }
+
+    fn sequence(&self) -> Result<Sequence, Error> {
+        let bounds = |what: String, expected| Err(Error::Event { what, expected });
+        if !(160..=512).contains(&self.cells) {
+            return bounds(format!("`simulated.cells` is {}", self.cells), "160 to 512");
+        }
+        if !(1.0..=24.0).contains(&self.hours) {
+            return bounds(format!("`simulated.hours` is {}", self.hours), "1 to 24");
+        }
+        let start = Utc.with_ymd_and_hms(2000, 7, 1, 12, 0, 0).single().expect("a time that exists");
+        let every = LeadTime::from_minutes(5);
+        let frames = (12.0 * self.hours) as usize + 1;
+        Ok(match self.kind {
+            Simulation::Storms => {
+                let grid = Grid::plane(self.cells, self.cells, 2000.0);
+                Scene::random(&grid, Seed(self.seed)).sequence(start, every, frames)
+            }
+            Simulation::Nature => {
+                let config = NatureConfig {
+                    cells: self.cells,
+                    cell_km: 2.0,
+                    ..NatureConfig::default()
+                };
+                let mut run = NatureRun::new(config, Seed(self.seed))?;
+                run.advance(3600.0)?;
+                run.sequence(start, every, frames)?
+            }
+        })
+    }
+}
+
+fn event(config: &EventConfig) -> Result<Event, Error> {
+    let (name, observed) = match &config.simulated {
+        Some(simulated) if config.file.as_os_str().is_empty() => {
+            tracing::info!("simulating {}", simulated.name());
+            (simulated.name(), simulated.sequence()?)
+        }
+        None if !config.file.as_os_str().is_empty() => {
+            let (observed, _) = ingest::netcdf::read(&config.file)?;
+            let stem = config.file.file_stem();
+            (stem.map_or_else(String::new, |s| s.to_string_lossy().into_owned()), observed)
+        }
+        _ => {
+            return Err(Error::Event {
+                what: format!("event `{}` has both or neither of `file` and `simulated`", config.rain()),
+                expected: "one of them",
+            });
+        }
+    };
     Ok(Event {
         name,
         weight: config.weight,
