@@ -97,7 +97,9 @@ pub struct Saving {
 ///
 /// [`Error::NoProvider`], [`Error::NothingLeft`], and those of training, forecasting and writing.
 pub fn run(config: &FoldsConfig, seed: Seed, fresh: bool) -> Result<String, Error> {
-    let all: Vec<&EventConfig> = config.train.events.iter().chain(&config.train.validation).collect();
+    // Simulated rain is nobody's: it is learned from in every fold.
+    let all = config.train.events.iter().chain(&config.train.validation);
+    let all: Vec<&EventConfig> = all.filter(|e| e.simulated.is_none()).collect();
     if let Some(event) = all.iter().find(|event| event.provider.is_empty()) {
         return Err(Error::NoProvider { file: event.file.clone() });
     }
@@ -150,7 +152,11 @@ fn fold(config: &FoldsConfig, provider: &str) -> Result<(TrainRunConfig, Hindcas
     let own = config.train.events.iter().chain(&config.train.validation);
     let events = own
         .filter(|e| e.provider == provider)
-        .map(|e| hindcast::EventConfig::of(e.file.to_string_lossy()))
+        .map(|e| {
+            let mut event = hindcast::EventConfig::of(e.file.to_string_lossy());
+            event.ingest.crop = e.crop;
+            event
+        })
         .collect();
     let replayed = HindcastConfig {
         folder: folder.join("hindcast"),
@@ -284,6 +290,8 @@ mod tests {
 
     fn event(provider: &str, file: &str) -> EventConfig {
         EventConfig {
+            simulated: None,
+            crop: None,
             file: file.into(),
             weight: 1.0,
             event: String::new(),
