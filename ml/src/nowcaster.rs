@@ -18,7 +18,7 @@ use crate::{
     mixture::{Lead, Readout},
     nowcast_net::{FRAMES, J, RainNet, THRESHOLDS_MM_H},
     probability::{RainOf, area_matched, from_yes, mean, quantile},
-    scene::{Scene, coarse, coarse_motion, factor, read_frames},
+    scene::{Scene, block_means, coarse, coarse_motion, factor, read_frames},
     tiles::{self, LEAST_TILE},
     weights,
     yes::{self, Yes},
@@ -28,6 +28,10 @@ use crate::{
 const DISAGREEMENT: &str = "disagreement";
 /// Which threshold it is told at: 1 mm h⁻¹.
 const DISAGREEMENT_AT: usize = 2;
+/// Added to rain before its logarithm is taken, mm h⁻¹.
+const DRIZZLE_MM_H: f32 = 0.03;
+/// Detail that counts less than this is left away.
+const LEAST_DETAIL: f32 = 0.05;
 /// Beyond this the network was never asked in training, minutes.
 const FARTHEST_MIN: f64 = 120.0;
 
@@ -41,6 +45,10 @@ pub struct NowcastNetConfig {
     pub tile_cells: usize,
     /// Which rain field goes with the probabilities.
     pub rain: RainOf,
+    /// How much detail of a map finer than the network's cells sharpens the probabilities at the start; 0 for none.
+    pub detail: f64,
+    /// Time in which that falls to 1/e, min.
+    pub detail_min: f64,
 }
 
 impl Default for NowcastNetConfig {
@@ -49,6 +57,8 @@ impl Default for NowcastNetConfig {
             checkpoint: PathBuf::new(),
             tile_cells: LEAST_TILE,
             rain: RainOf::default(),
+            detail: 6.0,
+            detail_min: 10.0,
         }
     }
 }
@@ -58,6 +68,7 @@ pub struct NowcastNet {
     nets: Vec<(RainNet, Option<Yes>)>,
     tile: usize,
     rain: RainOf,
+    detail: Detail,
 }
 
 impl NowcastNet {
@@ -77,6 +88,16 @@ impl NowcastNet {
                 expected: "more than 0 and less than 1",
             });
         }
+        for (key, found, most) in [("detail", config.detail, 20.0), ("detail_min", config.detail_min, 1e4)] {
+            let fine = (0.0..=most).contains(&found) && (key == "detail" || found > 0.0);
+            if !fine {
+                return Err(Error::Config {
+                    key,
+                    found,
+                    expected: "0 to 20 for `detail`, more than 0 and up to 10000 for `detail_min`",
+                });
+            }
+        }
         let device = Device::flex();
         let nets = if config.checkpoint.as_os_str().is_empty() {
             weights::shipped(&device)?
@@ -95,6 +116,7 @@ impl NowcastNet {
             nets,
             tile: config.tile_cells,
             rain: config.rain,
+            detail: Detail::of(config),
         })
     }
 
@@ -125,6 +147,7 @@ impl NowcastNet {
             nets: vec![(net, None)],
             tile: LEAST_TILE,
             rain: RainOf::default(),
+            detail: Detail::of(&NowcastNetConfig::default()),
         }
     }
 }
@@ -158,6 +181,7 @@ impl Forecaster for NowcastNet {
             analytic,
             seen: scene.seen(),
             trajectories,
+            fine: if ready.factor > 1 { Some(Fine::of(analysis)?) } else { None },
             factor: ready.factor,
             shape: analysis.grid().shape(),
             lead_times: lead_times.iter().enumerate(),
@@ -230,6 +254,7 @@ struct NetworkRun<'a> {
     analytic: Analytic,
     seen: Array2<bool>,
     trajectories: Trajectories,
+    fine: Option<Fine>,
     factor: usize,
     shape: (usize, usize),
     lead_times: std::iter::Enumerate<std::slice::Iter<'a, LeadTime>>,
@@ -284,13 +309,69 @@ impl NetworkRun<'_> {
     }
 }
 
+/// How strongly detail counts.
+#[derive(Debug, Clone, Copy)]
+struct Detail {
+    strength: f32,
+    time_min: f32,
+}
+
+impl Detail {
+    fn of(config: &NowcastNetConfig) -> Self {
+        Self {
+            strength: config.detail as f32,
+            time_min: config.detail_min as f32,
+        }
+    }
+}
+
+/// The newest frame in the cells of the radar, which are finer than the network's.
+struct Fine {
+    newest: Array2<f32>,
+    trajectories: Trajectories,
+}
+
+impl Fine {
+    fn of(analysis: &Analysis) -> Result<Self, FieldError> {
+        Ok(Self {
+            newest: analysis.observed().last().to_owned(),
+            trajectories: SemiLagrangian::default().trajectories(analysis.motion()?, analysis.grid()),
+        })
+    }
+
+    /// Sharpens probabilities `[threshold, y, x]` where a cell's own rain, moved on, is more or less than that of the block around it:
+    ///
+    /// logit P' = logit P + β log₁₀((R + 0.03) / (R̄ + 0.03)), β = strength · exp(-t / time), at all thresholds alike, so that they stay in order.
+    fn sharpen(&mut self, probability: &mut Array3<f32>, lead_time: LeadTime, detail: Detail, factor: usize) {
+        let beta = detail.strength * (-lead_time.minutes() as f32 / detail.time_min).exp();
+        if beta < LEAST_DETAIL {
+            return;
+        }
+        let displacement = self.trajectories.advance_to(lead_time);
+        let moved = displacement.sample(self.newest.view(), Interpolation::Linear);
+        let around = refine(&block_means(moved.view(), factor).insert_axis(Axis(0)), factor, moved.dim());
+        let around = around.index_axis(Axis(0), 0);
+        let exponent = beta * std::f32::consts::LOG10_E;
+        let odds = ndarray::Zip::from(&moved).and(around).par_map_collect(|rain, around| {
+            let ratio = (rain + DRIZZLE_MM_H) / (around + DRIZZLE_MM_H);
+            if ratio.is_nan() { 1.0 } else { ratio.powf(exponent) }
+        });
+        probability.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut plane| {
+            plane.zip_mut_with(&odds, |p, odds| *p = *p * odds / (1.0 - *p + *p * odds));
+        });
+    }
+}
+
 impl Run for NetworkRun<'_> {
     fn next(&mut self) -> Result<Option<Slice>, FieldError> {
         let Some((number, &lead_time)) = self.lead_times.next() else {
             return Ok(None);
         };
         let (coarse, apart) = self.coarse_probability(lead_time, number);
-        let probability = refine(&coarse, self.factor, self.shape);
+        let mut probability = refine(&coarse, self.factor, self.shape);
+        if let Some(fine) = &mut self.fine {
+            fine.sharpen(&mut probability, lead_time, self.net.detail, self.factor);
+        }
         let rain = self.net.rain(probability.view(), lead_time.minutes() as f32).insert_axis(Axis(0));
         let exceedance = Some(Exceedance {
             thresholds_mm_h: Arc::from(THRESHOLDS_MM_H),
@@ -326,4 +407,31 @@ pub(crate) fn refine(coarse: &Array3<f32>, factor: usize, shape: (usize, usize))
         });
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{TimeZone, Utc};
+    use nowblend_field::Grid;
+
+    use super::*;
+
+    #[test]
+    fn detail_sharpens_towards_the_wet_cells_of_a_block_and_keeps_the_order_of_thresholds() {
+        let start = Utc.with_ymd_and_hms(2020, 7, 1, 12, 0, 0).unwrap();
+        // Of each block of 2 x 2 cells one rains 4 mm/h, and nothing moves.
+        let rain = Array3::from_shape_fn((2, 8, 8), |(_, y, x)| if y % 2 == 0 && x % 2 == 0 { 4.0 } else { 0.0 });
+        let times = vec![start, start + LeadTime::from_minutes(5)];
+        let analysis = Analysis::new(Sequence::new(Grid::plane(8, 8, 1000.0), times, rain).unwrap());
+        let mut fine = Fine::of(&analysis).unwrap();
+        let mut p = Array3::from_shape_fn((2, 8, 8), |(j, ..)| [0.4, 0.2][j]);
+        let detail = Detail {
+            strength: 4.0,
+            time_min: 1e4,
+        };
+        fine.sharpen(&mut p, LeadTime::from_minutes(5), detail, 2);
+        // β log10(4.03 / 1.03) = 4 x 0.5925 less a little for the time: odds of 2/3 become 2/3 e^2.369.
+        assert!((p[[0, 4, 4]] - 0.8769).abs() < 2e-3, "{}", p[[0, 4, 4]]);
+        assert!(p[[0, 5, 5]] < 0.01 && p.index_axis(Axis(0), 1).iter().zip(p.index_axis(Axis(0), 0)).all(|(b, a)| b <= a));
+    }
 }

@@ -177,7 +177,8 @@ fn coarse_grid(grid: &Grid, factor: usize) -> Result<Grid, Error> {
     Grid::new(axis(&grid.y), axis(&grid.x), grid.projection.clone())
 }
 
-fn block_means(field: ArrayView2<'_, f32>, factor: usize) -> Array2<f32> {
+/// Means over blocks; a block is observed where at least half of it is.
+pub(crate) fn block_means(field: ArrayView2<'_, f32>, factor: usize) -> Array2<f32> {
     let (ny, nx) = field.dim();
     if factor == 1 {
         return field.to_owned();
