@@ -4,7 +4,7 @@
 //!
 //! Nerini, D., et al., 2017: A non-stationary stochastic ensemble generator for radar rainfall fields based on the short-space Fourier
 //! transform. Hydrol. Earth Syst. Sci., 21, 2777-2797, doi:10.5194/hess-21-2777-2017; windows overlap by half. (Windows of the same width that overlap by a
-//! quarter cost half as much and lose 0.5 to 1 % of the fair CRPS.)
+//! quarter make STEPS a sixth cheaper and lose 0.5 to 1 % of the fair CRPS at 5, 10 and 60 min.)
 
 use std::f32::consts::PI;
 
