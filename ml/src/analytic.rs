@@ -16,7 +16,7 @@ const WIDTHS: [f32; 4] = [0.06, 0.15, 0.12, 0.12];
 /// Least share of a box that counts as observed.
 const LEAST_SEEN: f32 = 0.02;
 /// Added to rain before its logarithm is taken, mm h⁻¹.
-const DRIZZLE_MM_H: f32 = 0.03;
+pub(crate) const DRIZZLE_MM_H: f32 = 0.03;
 
 /// The analytic forecasts of one scene at the places of the reference time, each kept on the grid where it was made and brought to the
 /// network's grid row by row.

@@ -4,10 +4,7 @@ use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array2, Array3, Axis};
-use nowblend_field::{
-    Analysis, Error as FieldError, Forecaster, LeadTime, Run, Seed, Slice, Slices,
-    advection::{Interpolation, SemiLagrangian},
-};
+use nowblend_field::{Analysis, Error as FieldError, Forecaster, LeadTime, Run, Seed, Slice, Slices, advection::Interpolation};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -103,11 +100,7 @@ impl Forecaster for Evolution {
             sources: stack(sources, BLOCKS),
             seen: ready.scene.seen(),
         };
-        let mut trajectories = SemiLagrangian {
-            substep_s: 150.0,
-            ..Default::default()
-        }
-        .trajectories(&ready.motion, ready.frames.grid());
+        let mut trajectories = ready.trajectories();
         let (factor, shape) = (ready.factor, analysis.grid().shape());
         let slices = lead_times.iter().map(move |&lead_time| {
             let displacement = trajectories.advance_to(lead_time);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error,
-    analytic::Analytic,
+    analytic::{Analytic, DRIZZLE_MM_H},
     head::{self, Features},
     mixture::{Lead, Readout},
     nowcast_net::{FRAMES, J, RainNet, THRESHOLDS_MM_H},
@@ -28,8 +28,6 @@ use crate::{
 const DISAGREEMENT: &str = "disagreement";
 /// Which threshold it is told at: 1 mm h⁻¹.
 const DISAGREEMENT_AT: usize = 2;
-/// Added to rain before its logarithm is taken, mm h⁻¹.
-const DRIZZLE_MM_H: f32 = 0.03;
 /// Detail that counts less than this is left away.
 const LEAST_DETAIL: f32 = 0.05;
 /// Beyond this the network was never asked in training, minutes.
@@ -88,15 +86,17 @@ impl NowcastNet {
                 expected: "more than 0 and less than 1",
             });
         }
-        for (key, found, most) in [("detail", config.detail, 20.0), ("detail_min", config.detail_min, 1e4)] {
-            let fine = (0.0..=most).contains(&found) && (key == "detail" || found > 0.0);
-            if !fine {
-                return Err(Error::Config {
-                    key,
-                    found,
-                    expected: "0 to 20 for `detail`, more than 0 and up to 10000 for `detail_min`",
-                });
-            }
+        let bounds = [
+            ("detail", config.detail, (0.0..=20.0).contains(&config.detail), "0 to 20"),
+            (
+                "detail_min",
+                config.detail_min,
+                config.detail_min > 0.0 && config.detail_min <= 1e4,
+                "more than 0 and at most 10000",
+            ),
+        ];
+        if let Some((key, found, _, expected)) = bounds.into_iter().find(|(_, _, fine, _)| !fine) {
+            return Err(Error::Config { key, found, expected });
         }
         let device = Device::flex();
         let nets = if config.checkpoint.as_os_str().is_empty() {
@@ -170,17 +170,12 @@ impl Forecaster for NowcastNet {
             readout: head::readout(net),
             leads: head::leads(&net.leads(&lead_min, &device)),
         });
-        let trajectories = SemiLagrangian {
-            substep_s: 150.0,
-            ..Default::default()
-        }
-        .trajectories(&ready.motion, ready.frames.grid());
         Ok(Box::new(NetworkRun {
             net: self,
             voices: voices.collect(),
             analytic,
             seen: scene.seen(),
-            trajectories,
+            trajectories: ready.trajectories(),
             fine: if ready.factor > 1 { Some(Fine::of(analysis)?) } else { None },
             factor: ready.factor,
             shape: analysis.grid().shape(),
@@ -238,6 +233,15 @@ impl Ready {
             scene,
             notices,
         })
+    }
+
+    /// The ways of the air over the network's grid.
+    pub fn trajectories(&self) -> Trajectories {
+        SemiLagrangian {
+            substep_s: 150.0,
+            ..Default::default()
+        }
+        .trajectories(&self.motion, self.frames.grid())
     }
 }
 

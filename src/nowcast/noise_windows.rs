@@ -19,14 +19,13 @@ const NOTHING: f32 = 1e-3;
 /// Windows over a grid, each with the spectrum of the rain in it.
 pub struct NoiseWindows {
     square: Plane,
-    /// Cells along a side of a window, even, and how many of them it shares with the next.
+    /// Cells along a side of a window, even.
     width: usize,
-    shared: usize,
     /// Windows along y and x.
     count: (usize, usize),
     /// Amplitude of each window's waves `[window][kx, ky]`, for white noise of variance 1; empty where nothing varies.
     amplitudes: Vec<Vec<f32>>,
-    /// Weights of a window's cells: those of all that overlap add up to 1 everywhere (Hann).
+    /// Weights of a window's cells: those of four that overlap add up to 1 everywhere (Hann).
     taper: Array2<f32>,
 }
 
@@ -35,17 +34,12 @@ impl NoiseWindows {
     pub fn over(field: ArrayView2<'_, f32>, width: usize) -> Self {
         let square = Plane::square(width.max(8));
         let width = square.shape().0;
-        let shared = width / 2;
-        let along = |k: usize| {
-            let inside = (k.min(width - 1 - k) as f32 + 0.5) / shared as f32;
-            (0.5 * PI * inside.min(1.0)).sin().powi(2)
-        };
-        let count = |cells: usize| (cells + shared).div_ceil(width - shared);
+        let half = width / 2;
+        let along = |k: usize| (PI * (k as f32 + 0.5) / width as f32).sin().powi(2);
         let mut made = Self {
             square,
             width,
-            shared,
-            count: (count(field.nrows()), count(field.ncols())),
+            count: (field.nrows().div_ceil(half) + 1, field.ncols().div_ceil(half) + 1),
             amplitudes: Vec::new(),
             taper: Array2::from_shape_fn((width, width), |(y, x)| along(y) * along(x)),
         };
@@ -71,7 +65,7 @@ impl NoiseWindows {
 
     /// Adds to `field` `[y, x]` the noise that `white` `[y, x]`, of variance 1, becomes under the spectra of the windows.
     pub fn add(&self, white: ArrayView2<'_, f32>, field: &mut Array2<f32>) {
-        let (before, apart) = (self.shared, self.width - self.shared);
+        let half = self.width / 2;
         // One row of windows after the other, so that few of them exist at a time.
         for row in 0..self.count.0 {
             let patches: Vec<Option<Array2<f32>>> = (0..self.count.1)
@@ -92,12 +86,12 @@ impl NoiseWindows {
             let (ny, nx) = field.dim();
             for (column, patch) in patches.into_iter().enumerate() {
                 let Some(patch) = patch else { continue };
-                let (top, left) = (row * apart, column * apart);
-                for k in before.saturating_sub(top)..self.width.min((ny + before).saturating_sub(top)) {
-                    let from = before.saturating_sub(left);
-                    let to = self.width.min((nx + before).saturating_sub(left)).max(from);
-                    let first = left + from - before;
-                    let cells = field.slice_mut(ndarray::s![top + k - before, first..first + to - from]);
+                let (top, left) = (row * half, column * half);
+                for k in half.saturating_sub(top)..self.width.min((ny + half).saturating_sub(top)) {
+                    let from = half.saturating_sub(left);
+                    let to = self.width.min((nx + half).saturating_sub(left)).max(from);
+                    let first = left + from - half;
+                    let cells = field.slice_mut(ndarray::s![top + k - half, first..first + to - from]);
                     ndarray::Zip::from(cells)
                         .and(patch.slice(ndarray::s![k, from..to]))
                         .and(self.taper.slice(ndarray::s![k, from..to]))
@@ -109,21 +103,21 @@ impl NoiseWindows {
 
     /// The cells of a window; beyond the grid those within, mirrored at its edge.
     fn patch(&self, field: ArrayView2<'_, f32>, window: usize) -> Array2<f32> {
-        let (before, apart) = (self.shared, self.width - self.shared);
+        let half = self.width / 2;
         let place = |first: usize, k: usize, cells: usize| {
             let period = 2 * cells as isize;
-            let at = ((first + k) as isize - before as isize).rem_euclid(period);
+            let at = ((first + k) as isize - half as isize).rem_euclid(period);
             (if at < cells as isize { at } else { period - 1 - at }) as usize
         };
-        let (top, left) = ((window / self.count.1) * apart, (window % self.count.1) * apart);
+        let (top, left) = ((window / self.count.1) * half, (window % self.count.1) * half);
         let columns: Vec<usize> = (0..self.width).map(|k| place(left, k, field.ncols())).collect();
         let mut patch = Array2::zeros((self.width, self.width));
         // A window that lies within the grid needs no mirror.
-        let within = left >= before && left - before + self.width <= field.ncols();
+        let within = left >= half && left - half + self.width <= field.ncols();
         for (k, mut cells) in patch.outer_iter_mut().enumerate() {
             let row = field.row(place(top, k, field.nrows()));
             if within {
-                cells.assign(&row.slice(ndarray::s![left - before..left - before + self.width]));
+                cells.assign(&row.slice(ndarray::s![left - half..left - half + self.width]));
             } else {
                 cells.iter_mut().zip(&columns).for_each(|(cell, x)| *cell = row[*x]);
             }
