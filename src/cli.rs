@@ -127,6 +127,9 @@ enum Command {
         /// Starts anew instead of resuming from the checkpoint in the output folder.
         #[arg(long)]
         fresh: bool,
+        /// Writes the windows of all steps there instead of training on them, for a program that takes the steps elsewhere.
+        #[arg(long, value_name = "FILE", conflicts_with = "fresh")]
+        windows: Option<PathBuf>,
     },
     /// Leaves out one provider of radar data after the other, trains without it and scores the network on its events; resumes.
     Folds {
@@ -388,8 +391,16 @@ impl Cli {
                 wet_mm_h,
                 json,
             } => tell_places(forecast, at, places.as_deref(), *wet_mm_h, *json),
-            Command::Train { config, seed, fresh } => {
+            Command::Train {
+                config,
+                seed,
+                fresh,
+                windows,
+            } => {
                 let file: TrainFile = config::read(config)?;
+                if let Some(windows) = windows {
+                    return Ok(nowblend::train::write_windows(&file.train, Seed(*seed), windows)?);
+                }
                 print_line(&nowblend::train::run(&file.train, Seed(*seed), *fresh)?.display())
             }
             Command::Folds { config, seed, fresh } => {

@@ -1,6 +1,10 @@
 //! Training of the network from radar files: which events, how often each is drawn, and where the weights go.
 
-use std::path::PathBuf;
+use std::{
+    fs::File,
+    io::BufWriter,
+    path::{Path, PathBuf},
+};
 
 use chrono::{TimeZone, Utc};
 use nowblend_field::{Grid, LeadTime, Seed, Sequence, storms::Scene};
@@ -124,6 +128,14 @@ pub enum Error {
         /// What should be there.
         expected: &'static str,
     },
+    /// The windows have nowhere to go.
+    #[error("`{}` cannot be written: {source}", path.display())]
+    Windows {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// An event is on both sides.
     #[error("`{event}` is among the events to learn from and among those that validate")]
     BothSides {
@@ -138,23 +150,61 @@ pub enum Error {
 ///
 /// [`Error::BothSides`] where an event would be learned from and judged by, and those of reading and training.
 pub fn run(config: &TrainRunConfig, seed: Seed, fresh: bool) -> Result<PathBuf, Error> {
-    if let Some(both) = config
-        .events
-        .iter()
-        .find(|e| config.validation.iter().any(|v| v.rain() == e.rain()))
-    {
-        return Err(Error::BothSides { event: both.rain() });
-    }
+    on_one_side(config)?;
     let events = config.events.iter().map(event).collect::<Result<Vec<_>, _>>()?;
     let validation = config.validation.iter().map(event).collect::<Result<Vec<_>, _>>()?;
     let progress = Progress::new("training", config.recipe.steps as u64);
-    let tell = |told: Told| match told {
+    let model = nowblend_ml::train(
+        &config.recipe,
+        &events,
+        &validation,
+        &config.folder,
+        seed,
+        fresh,
+        &teller(&progress),
+    )?;
+    progress.finish();
+    Ok(model)
+}
+
+/// Writes the weights that the training starts from and the windows of all its steps to a file or pipe, for a program that takes the steps
+/// elsewhere ([`nowblend_ml::write_windows`] tells the form).
+///
+/// # Errors
+///
+/// As [`run`], and [`Error::Windows`] for a file that cannot be written.
+pub fn write_windows(config: &TrainRunConfig, seed: Seed, path: &Path) -> Result<(), Error> {
+    on_one_side(config)?;
+    let file = File::create(path).map_err(|source| Error::Windows {
+        path: path.to_owned(),
+        source,
+    })?;
+    let events = config.events.iter().map(event).collect::<Result<Vec<_>, _>>()?;
+    let progress = Progress::new("writing windows", config.recipe.steps as u64);
+    nowblend_ml::write_windows(&config.recipe, &events, seed, &mut BufWriter::new(file), &teller(&progress))?;
+    progress.finish();
+    Ok(())
+}
+
+/// No event is learned from and judged by.
+fn on_one_side(config: &TrainRunConfig) -> Result<(), Error> {
+    let judged = |event: &&EventConfig| config.validation.iter().any(|v| v.rain() == event.rain());
+    match config.events.iter().find(judged) {
+        Some(both) => Err(Error::BothSides { event: both.rain() }),
+        None => Ok(()),
+    }
+}
+
+/// Shows how a training is going.
+fn teller(progress: &Progress) -> impl Fn(Told) + Sync {
+    |told: Told| match told {
         Told::Remark(words) => tracing::info!("{words}"),
         Told::Begin { after } => progress.begin_after(after as u64),
         Told::Step { loss, .. } => {
             progress.message(&format!("loss {loss:.3}"));
             progress.inc(1);
         }
+        Told::Written { .. } => progress.inc(1),
         Told::Score { step, score, best } => {
             let scores: Vec<String> = score.iter().map(|(lead, s)| format!("{lead} min {s:.4}")).collect();
             tracing::info!(
@@ -163,10 +213,7 @@ pub fn run(config: &TrainRunConfig, seed: Seed, fresh: bool) -> Result<PathBuf, 
                 if best { " (best so far, saved)" } else { "" }
             );
         }
-    };
-    let model = nowblend_ml::train(&config.recipe, &events, &validation, &config.folder, seed, fresh, &tell)?;
-    progress.finish();
-    Ok(model)
+    }
 }
 
 impl Simulated {

@@ -25,6 +25,10 @@ const TILES: usize = 5;
 const WET_SHARE: f32 = 0.02;
 /// Times that a window is drawn anew at most.
 const DRAWS: usize = 20;
+/// Frames are also taken farther apart than an event has them, up to this, so that rarer frames are nothing new to the network, minutes.
+const FARTHEST_STEP_MIN: f64 = 15.0;
+/// Of so many starts one is also seen with rarer frames, for each number of frames left out.
+const RARER: usize = 2;
 /// Longest lead time drawn, minutes.
 const LONGEST_MIN: f64 = 90.0;
 
@@ -40,7 +44,6 @@ pub struct Event {
 
 /// An event made ready: frames at 2 km and a scene for each start.
 pub(crate) struct Prepared {
-    pub name: String,
     pub weight: f64,
     pub frames: Sequence,
     pub windows: Vec<Window>,
@@ -82,11 +85,16 @@ impl Prepared {
         };
         told(&format!("preparing {} ({} frames of {ny} x {nx})", event.name, frames.frames()));
         let large = ny > TILE || nx > TILE;
-        let windows: Vec<Window> = (FRAMES - 1..=last)
+        let step_min = frames.step().map_or(f64::INFINITY, LeadTime::minutes);
+        let starts: Vec<(usize, usize)> = (FRAMES - 1..=last)
+            .flat_map(|start| (1..=(FARTHEST_STEP_MIN / step_min).max(1.0) as usize).map(move |every| (start, every)))
+            .filter(|(start, every)| *every == 1 || (*start >= every * (FRAMES - 1) && start.is_multiple_of(every * RARER)))
+            .collect();
+        let windows: Vec<Window> = starts
             .into_par_iter()
-            .map(|start| {
+            .map(|(start, every)| {
                 let parts = if large { wettest(frames.frame(start)) } else { vec![(0, 0)] };
-                let past = start + 1 - FRAMES..start + 1;
+                let past: Vec<usize> = (0..FRAMES).rev().map(|age| start - every * age).collect();
                 parts
                     .into_iter()
                     .map(|(y, x)| {
@@ -115,7 +123,6 @@ impl Prepared {
             .flatten()
             .collect();
         Ok(Self {
-            name: event.name.clone(),
             weight: event.weight,
             frames,
             windows,
@@ -161,11 +168,11 @@ impl Prepared {
         let crop = |of| part(of, (y, x), (CROP, CROP));
         let place = (window.origin.0 + y, window.origin.1 + x);
         let motion = crop(&window.scene.motion);
-        let step_min = window.scene.step_min;
-        let truth = steps.map(|step| {
-            let lead_min = step_min * step as f32;
-            let frame = self.frames.frame(window.start + step);
-            turn.plane(arrived(frame, &motion, lead_min, place).mapv(|r| r * intensity).view())
+        let between_min = self.frames.step().map_or(f64::INFINITY, LeadTime::minutes) as f32;
+        let lead_min = steps.map(|step| between_min * step as f32);
+        let truth = [0, 1].map(|k| {
+            let frame = self.frames.frame(window.start + steps[k]);
+            turn.plane(arrived(frame, &motion, lead_min[k], place).mapv(|r| r * intensity).view())
         });
         let mut turned = Array3::zeros(motion.raw_dim());
         let (north, east) = (turn.plane(motion.index_axis(Axis(0), 0)), turn.plane(motion.index_axis(Axis(0), 1)));
@@ -176,13 +183,9 @@ impl Prepared {
             rain: turn.stack(&crop(&window.scene.rain)).mapv(|r| r * intensity),
             valid: turn.stack(&crop(&window.scene.valid)),
             motion: turned,
-            step_min,
+            step_min: window.scene.step_min,
         };
-        Sample {
-            scene,
-            lead_min: steps.map(|step| step_min * step as f32),
-            truth,
-        }
+        Sample { scene, lead_min, truth }
     }
 }
 
@@ -244,15 +247,11 @@ impl Turn {
     }
 }
 
-fn cut(
-    sequence: &Sequence,
-    frames: &std::ops::Range<usize>,
-    rows: std::ops::Range<usize>,
-    columns: std::ops::Range<usize>,
-) -> Result<Sequence, Error> {
+fn cut(sequence: &Sequence, frames: &[usize], rows: std::ops::Range<usize>, columns: std::ops::Range<usize>) -> Result<Sequence, Error> {
     let grid = sequence.grid().crop(&rows, &columns)?;
-    let rain = sequence.rain().slice(s![frames.clone(), rows, columns]).to_owned();
-    Ok(Sequence::new(grid, sequence.times()[frames.clone()].to_vec(), rain)?)
+    let rain = sequence.rain().slice(s![.., rows, columns]).select(Axis(0), frames);
+    let times = frames.iter().map(|k| sequence.times()[*k]).collect();
+    Ok(Sequence::new(grid, times, rain)?)
 }
 
 /// Origins of the wettest parts of 512 x 512 cells, overlapping by half at most.
@@ -329,7 +328,9 @@ mod tests {
     #[test]
     fn however_it_is_turned_the_truth_of_a_moving_storm_lies_on_its_past() {
         let prepared = Prepared::new(&event(), &|_| {}).unwrap();
-        assert_eq!(prepared.windows.len(), 6, "starts with three frames before and one after");
+        // Starts 3 to 8 have three frames before and one after; of frames 10 min apart start 8 does, of those 15 min apart none.
+        assert_eq!(prepared.windows.len(), 7);
+        assert_eq!(prepared.windows.iter().filter(|w| w.scene.step_min == 10.0).count(), 1);
         for (transpose, flip_y, flip_x) in [(false, false, false), (true, false, true), (true, true, false), (false, true, true)] {
             let turn = Turn { transpose, flip_y, flip_x };
             let sample = prepared.sample(&prepared.windows[0], (5, 10), [1, 4], 1.0, turn);

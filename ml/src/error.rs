@@ -47,6 +47,12 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
+    /// The windows of a training cannot be written.
+    #[error("the windows cannot be written: {reason}")]
+    Windows {
+        /// What the system said.
+        reason: String,
+    },
     /// A key of the configuration is out of its bounds.
     #[error("`{key}` is {found}, expected {expected}")]
     Config {

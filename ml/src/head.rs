@@ -209,7 +209,7 @@ impl Learned {
 }
 
 /// By how much each cell of each case counts: the weight of its lead time over all observed cells and lessons.
-fn shares(lesson: &Lesson<'_>, lessons: usize) -> Vec<f32> {
+pub(crate) fn shares(lesson: &Lesson<'_>, lessons: usize) -> Vec<f32> {
     let observed: usize = lesson.truth.iter().map(|t| t.iter().filter(|r| !r.is_nan()).count()).sum();
     let all = (observed.max(1) * lessons) as f32;
     lesson.lead_min.iter().map(|t| lead_weight(*t) / all).collect()

@@ -13,7 +13,8 @@ use crate::{
     dataset::{CROP, Sample},
     evolution_net::{self, EvolutionNet},
     evolution_nowcaster::Evolution,
-    head::{Lesson, learn},
+    head::{self, Lesson},
+    head_tensors,
     nowcast_net::RainNet,
     nowcaster::NowcastNet,
     scene::batch,
@@ -61,7 +62,12 @@ impl Learner for RainNet {
                 }
             })
             .collect();
-        learn(self, features, &analytic, &lessons)
+        // A graphics card wants few large pieces of work, the processor few passes through memory.
+        if cfg!(feature = "gpu") {
+            head_tensors::learn(self, features, &analytic, &lessons)
+        } else {
+            head::learn(self, features, &analytic, &lessons)
+        }
     }
 
     fn forecaster(self) -> Box<dyn Forecaster> {

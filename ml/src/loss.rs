@@ -3,11 +3,11 @@
 use crate::nowcast_net::{J, THRESHOLDS_MM_H};
 
 /// Weight of the log loss at each threshold: heavy rain is rare and would be drowned.
-const LOG_WEIGHT: [f32; J] = [0.6, 0.8, 1.0, 1.2, 1.6, 1.8, 1.8, 1.5];
+pub(crate) const LOG_WEIGHT: [f32; J] = [0.6, 0.8, 1.0, 1.2, 1.6, 1.8, 1.8, 1.5];
 /// Rain that each threshold stands for, mm h⁻¹: half the way from the threshold below to the one above, 10 for the last.
 pub(crate) const BRIER_WEIGHT: [f32; J] = [0.25, 0.45, 0.75, 2.0, 4.0, 7.5, 15.0, 10.0];
 /// Probabilities are kept so far from certainty.
-const LEAST: f32 = 1e-6;
+pub(crate) const LEAST: f32 = 1e-6;
 
 /// Weight of a lead time, (lead / 30 min)^-0.4: near ones can be forecast.
 pub(crate) fn lead_weight(lead_min: f32) -> f32 {

@@ -20,15 +20,15 @@ use crate::{
 /// Numbers of a cell that the features give.
 pub(crate) const OUT: usize = S + J;
 /// Largest weight that a cell gives a forecast, as its logarithm.
-const CELL_MOST: f32 = 6.0;
+pub(crate) const CELL_MOST: f32 = 6.0;
 /// Largest weight that a lead time gives, as its logarithm.
-const TABLE_MOST: f32 = 12.0;
+pub(crate) const TABLE_MOST: f32 = 12.0;
 /// Keeps conditional probabilities of next to nothing at next to nothing.
 const EPSILON: f32 = 3e-4;
 /// Bounds of a conditional probability before it is corrected.
-const BOUNDS: (f32, f32) = (1e-4, 1.0 - 1e-3);
+pub(crate) const BOUNDS: (f32, f32) = (1e-4, 1.0 - 1e-3);
 /// Least sum of weights.
-const LEAST: f32 = 1e-6;
+pub(crate) const LEAST: f32 = 1e-6;
 
 /// What a lead time brings, for one case.
 #[derive(Debug, Clone, PartialEq)]
@@ -292,7 +292,7 @@ impl Row {
 }
 
 /// What keeps the quotient of two small probabilities small.
-fn epsilons(j: usize) -> (f32, f32) {
+pub(crate) fn epsilons(j: usize) -> (f32, f32) {
     if j == 0 {
         (EPSILON, 2.0 * EPSILON)
     } else {

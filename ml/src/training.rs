@@ -47,7 +47,7 @@ pub struct TrainConfig {
     pub network: Network,
     /// File of weights to begin with, from a training on simulated rain, say; empty to begin from nothing.
     pub start_from: PathBuf,
-    /// Steps in all.
+    /// Steps in all; 0 scores the weights of `start_from` on the validation events and keeps them with what that showed.
     pub steps: usize,
     /// Windows in a step.
     pub batch: usize,
@@ -104,6 +104,11 @@ pub enum Told {
         step: usize,
         /// Loss, averaged over the last steps.
         loss: f32,
+    },
+    /// The windows of a step were written.
+    Written {
+        /// Its number, from 1.
+        step: usize,
     },
     /// The validation events were scored.
     Score {
@@ -179,12 +184,7 @@ fn train_network<L: Learner>(
         remark("this training has ended before");
         return Ok(model);
     }
-    let prepared = events.iter().map(|e| Prepared::new(e, &remark)).collect::<Result<Vec<_>, _>>()?;
-    if prepared.is_empty() {
-        return Err(Error::NoWindows {
-            reason: "no training event was given".into(),
-        });
-    }
+    let prepared = if config.steps > 0 { prepared(events, tell)? } else { Vec::new() };
     let cases = cases(validation, config.validation_starts)?;
     let mut run = match resumed {
         Some(run) => {
@@ -212,24 +212,18 @@ fn train_network<L: Learner>(
         });
         let last = step == config.steps;
         if (step.is_multiple_of(config.validate_every) || last) && !cases.is_empty() {
-            let (score, yes) = score(run.average.valid(), &cases)?;
-            // Geometric: a per cent counts the same at all lead times.
-            let mean = (score.values().map(|s| s.max(1e-6).ln()).sum::<f64>() / score.len().max(1) as f64).exp();
-            let best = run.progress.best.is_none_or(|(_, before)| mean < before);
-            run.progress.since_best = if best { 0 } else { run.progress.since_best + 1 };
-            if best {
-                run.progress.best = Some((step, mean));
-                run.save_model(&model, &prepared, validation, &score, yes)?;
-            }
-            tell(Told::Score { step, score, best });
+            run.judge(&model, events, validation, &cases, tell)?;
         }
         if last || !goes_on(&run.progress) || saved.elapsed() >= Duration::from_secs(config.checkpoint_s) {
             run.save(folder)?;
             saved = Instant::now();
         }
     }
+    if config.steps == 0 && !cases.is_empty() {
+        run.judge(&model, events, validation, &cases, tell)?;
+    }
     if run.progress.best.is_none() {
-        run.save_model(&model, &prepared, validation, &BTreeMap::new(), None)?;
+        run.save_model(&model, events, validation, &BTreeMap::new(), None)?;
     }
     Ok(model)
 }
@@ -244,14 +238,10 @@ struct Run<L> {
 
 impl<L: Learner> Run<L> {
     fn new(config: &TrainConfig, seed: Seed, device: &Device) -> Result<Self, Error> {
-        device.seed(seed.derive("weights").0);
-        let mut net = L::untrained(device);
-        if !config.start_from.as_os_str().is_empty() {
-            let start = weights::load_one(&config.start_from, L::untrained(device))?;
-            net = replaced(net, numbers(&start));
-        }
+        let start = start::<L>(config, seed)?;
         // The moving average is a module of its own, started from the same numbers.
-        let average = replaced(L::untrained(device), numbers(&net));
+        let net = replaced(L::untrained(device), numbers(&start));
+        let average = replaced(L::untrained(device), numbers(&start));
         let optimizer = AdamWConfig::new()
             .with_beta_1(0.9)
             .with_beta_2(0.98)
@@ -281,7 +271,7 @@ impl<L: Learner> Run<L> {
         let seed = Seed(self.progress.seed);
         let samples: Vec<Sample> = (0..config.batch)
             .into_par_iter()
-            .map(|k| draw(events, seed.derive(&format!("step {step} window {k}"))))
+            .map(|k| draw(events, seed_of(seed, step, k)))
             .collect();
         self.learn(config, &samples, device)
     }
@@ -297,21 +287,40 @@ impl<L: Learner> Run<L> {
         let rate = learning_rate(config, step);
         self.net = self.optimizer.step(rate, self.net.clone(), gradients);
         let memory = config.average.min((1.0 + step as f32) / (10.0 + step as f32));
-        let new = numbers(&self.net).into_iter().zip(numbers(&self.average));
-        let mixed = new
-            .map(|(n, a)| n.into_iter().zip(a).map(|(n, a)| memory * a + (1.0 - memory) * n).collect())
-            .collect();
-        self.average = replaced(self.average.clone(), mixed);
+        self.average = mixed(self.average.clone(), &self.net, memory);
         self.progress.step += 1;
         let mean = self.progress.mean_loss;
         self.progress.mean_loss = if mean.is_nan() { value } else { 0.98 * mean + 0.02 * value };
         Ok(())
     }
 
+    /// Scores the weights on the validation events and keeps them if they are the best so far.
+    fn judge(
+        &mut self,
+        model: &Path,
+        events: &[Event],
+        validation: &[Event],
+        cases: &[Case],
+        tell: &(dyn Fn(Told) + Sync),
+    ) -> Result<(), Error> {
+        let (score, yes) = score(on_processor(&self.average), cases)?;
+        // Geometric: a per cent counts the same at all lead times.
+        let mean = (score.values().map(|s| s.max(1e-6).ln()).sum::<f64>() / score.len().max(1) as f64).exp();
+        let best = self.progress.best.is_none_or(|(_, before)| mean < before);
+        self.progress.since_best = if best { 0 } else { self.progress.since_best + 1 };
+        let step = self.progress.step;
+        if best {
+            self.progress.best = Some((step, mean));
+            self.save_model(model, events, validation, &score, yes)?;
+        }
+        tell(Told::Score { step, score, best });
+        Ok(())
+    }
+
     fn save_model(
         &self,
         path: &Path,
-        events: &[Prepared],
+        events: &[Event],
         validation: &[Event],
         score: &BTreeMap<u32, f64>,
         yes: Option<Yes>,
@@ -326,7 +335,7 @@ impl<L: Learner> Run<L> {
             cpu_s: self.progress.cpu_s,
             energy_wh: self.progress.cpu_s.map(|s| s * WATTS_A_CORE / 3600.0),
         };
-        let bytes = weights::to_bytes(&self.average.valid(), &origin)?;
+        let bytes = weights::to_bytes(&on_processor(&self.average), &origin)?;
         let aside = path.with_extension("safetensors.part");
         std::fs::write(&aside, bytes)
             .and_then(|()| std::fs::rename(&aside, path))
@@ -386,7 +395,35 @@ impl<L: Learner> Run<L> {
     }
 }
 
-fn draw(events: &[Prepared], seed: Seed) -> Sample {
+/// The weights that a training starts from, in the processor, so that a graphics card starts from the same.
+pub(crate) fn start<L: Learner>(config: &TrainConfig, seed: Seed) -> Result<L, Error> {
+    let processor = Device::flex();
+    processor.seed(seed.derive("weights").0);
+    let start = L::untrained(&processor);
+    if config.start_from.as_os_str().is_empty() {
+        return Ok(start);
+    }
+    weights::load_one(&config.start_from, start)
+}
+
+/// The events made ready.
+pub(crate) fn prepared(events: &[Event], tell: &(dyn Fn(Told) + Sync)) -> Result<Vec<Prepared>, Error> {
+    if events.is_empty() {
+        return Err(Error::NoWindows {
+            reason: "no training event was given".into(),
+        });
+    }
+    let remark = |words: &str| tell(Told::Remark(words.to_owned()));
+    events.iter().map(|e| Prepared::new(e, &remark)).collect()
+}
+
+/// The seed of a window.
+pub(crate) fn seed_of(seed: Seed, step: usize, window: usize) -> Seed {
+    seed.derive(&format!("step {step} window {window}"))
+}
+
+/// The window that a seed draws.
+pub(crate) fn draw(events: &[Prepared], seed: Seed) -> Sample {
     let mut numbers = ChaCha8Rng::seed_from_u64(seed.0);
     let total: f64 = events.iter().map(|e| e.weight).sum();
     let mut place = numbers.random::<f64>() * total;
@@ -526,6 +563,35 @@ pub(crate) fn cpu_s() -> Option<f64> {
     Some((ticks(11)? + ticks(12)?) / 100.0)
 }
 
+/// The same network where forecasts are made.
+fn on_processor<L: Learner>(net: &L) -> L {
+    replaced(L::untrained(&Device::flex()), numbers(net))
+}
+
+/// `memory` of one network's numbers and the rest of another's, where they are.
+fn mixed<M: Module>(of: M, new: &M, memory: f32) -> M {
+    struct Collect(Vec<Tensor<1>>);
+    impl ModuleVisitor for Collect {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.push(param.val().detach().flatten(0, -1));
+        }
+    }
+    struct Mix(std::vec::IntoIter<Tensor<1>>, f32);
+    impl ModuleMapper for Mix {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let new = self.0.next().expect("both networks have the same parameters");
+            let memory = self.1;
+            param.map(|old| {
+                let new = new.reshape(old.dims());
+                (old.detach() * memory + new * (1.0 - memory)).detach().set_require_grad(true)
+            })
+        }
+    }
+    let mut collect = Collect(Vec::new());
+    new.visit(&mut collect);
+    of.map(&mut Mix(collect.0.into_iter(), memory))
+}
+
 /// All numbers of the network, parameter by parameter.
 fn numbers<M: Module>(net: &M) -> Vec<Vec<f32>> {
     struct Collect(Vec<Vec<f32>>);
@@ -553,9 +619,14 @@ fn replaced<M: Module>(net: M, numbers: Vec<Vec<f32>>) -> M {
     net.map(&mut Replace(numbers.into_iter()))
 }
 
-fn check(config: &TrainConfig) -> Result<(), Error> {
+pub(crate) fn check(config: &TrainConfig) -> Result<(), Error> {
     let bounds = [
-        ("steps", config.steps as f64, config.steps > 0, "at least 1"),
+        (
+            "steps",
+            config.steps as f64,
+            config.steps > 0 || !config.start_from.as_os_str().is_empty(),
+            "at least 1, or 0 with `start_from` to score its weights",
+        ),
         ("batch", config.batch as f64, config.batch > 0, "at least 1"),
         (
             "validate_every",
@@ -711,6 +782,14 @@ mod tests {
         let origin = weights::origin(&std::fs::read(&config.checkpoint).unwrap()).unwrap();
         let yes = origin.yes.expect("probabilities were held against the validation event");
         assert!(yes.unbiased[&30][0].is_some_and(|p| p > 0.0 && p < 1.0), "{yes:?}");
+        // Without steps the weights to begin with are scored: as they were at the end of the training.
+        let none = TrainConfig {
+            start_from: config.checkpoint,
+            ..self::config(0)
+        };
+        let scored = train(&none, &[], &[event(2)], &folder.join("scored"), Seed(1), true, &|_| {}).unwrap();
+        let again = weights::origin(&std::fs::read(&scored).unwrap()).unwrap();
+        assert_eq!((again.step, again.validation_score), (0, origin.validation_score));
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -15,7 +15,11 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, evolution_net::EvolutionNet, nowcast_net::RainNet, yes::Yes};
 
 /// The weights that the program ships; `weights/MODEL_CARD.md` says what they were made of.
-pub const SHIPPED: &[&[u8]] = &[include_bytes!("weights/nowcast_net.safetensors")];
+pub const SHIPPED: &[&[u8]] = &[
+    include_bytes!("weights/nowcast_net_1.safetensors"),
+    include_bytes!("weights/nowcast_net_2.safetensors"),
+    include_bytes!("weights/nowcast_net_3.safetensors"),
+];
 /// Those of the evolution network.
 pub const SHIPPED_EVOLUTION: &[u8] = include_bytes!("weights/evolution_net.safetensors");
 /// Largest file of weights that is read, bytes.
@@ -150,6 +154,11 @@ fn shortened(words: &str) -> String {
     line.chars().take(LONGEST).chain(" …".chars()).collect()
 }
 
+/// The weights alone as the bytes of a safetensors file.
+pub(crate) fn plain<M: Module>(net: &M) -> Result<Vec<u8>, Error> {
+    saved(net, SafetensorsStore::from_bytes(None))
+}
+
 /// The weights as the bytes of a safetensors file with their origin in its header.
 pub(crate) fn to_bytes<M: Module>(net: &M, origin: &Origin) -> Result<Vec<u8>, Error> {
     let refuse = |reason: String| Error::Weights {
@@ -157,7 +166,14 @@ pub(crate) fn to_bytes<M: Module>(net: &M, origin: &Origin) -> Result<Vec<u8>, E
         reason,
     };
     let header = serde_json::to_string(origin).map_err(|e| refuse(e.to_string()))?;
-    let mut store = SafetensorsStore::from_bytes(None).metadata("origin", header);
+    saved(net, SafetensorsStore::from_bytes(None).metadata("origin", header))
+}
+
+fn saved<M: Module>(net: &M, mut store: SafetensorsStore) -> Result<Vec<u8>, Error> {
+    let refuse = |reason: String| Error::Weights {
+        origin: "to be saved".to_owned(),
+        reason,
+    };
     net.save_into(&mut store).map_err(|e| refuse(e.to_string()))?;
     store.get_bytes().map_err(|e| refuse(e.to_string()))
 }
