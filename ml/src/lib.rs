@@ -18,6 +18,7 @@ mod nowcast_net;
 mod nowcaster;
 mod probability;
 mod scene;
+mod scoring;
 #[cfg(test)]
 mod speed;
 mod tiles;
