@@ -261,15 +261,19 @@ fn table(savings: &[Saving]) -> String {
             let found = savings
                 .iter()
                 .find(|s| s.provider == provider && s.rival == rival && s.lead_min == *lead);
+            // Too few cases for a bootstrap have no interval.
+            let interval = |[low, high]: [f64; 2]| match low.is_finite() && high.is_finite() {
+                true => format!(" [{:+.1}, {:+.1}]", -100.0 * high, -100.0 * low),
+                false => String::new(),
+            };
             let _ = match found {
                 Some(s) => write!(
                     text,
-                    " {:.4} / {:.4}: {:+.1} % [{:+.1}, {:+.1}] ({}) |",
+                    " {:.4} / {:.4}: {:+.1} %{} ({}) |",
                     s.network,
                     s.against,
                     -100.0 * s.saved,
-                    -100.0 * s.interval[1],
-                    -100.0 * s.interval[0],
+                    interval(s.interval),
                     s.cases
                 ),
                 None => write!(text, " |"),
