@@ -1,12 +1,13 @@
 """Takes the steps of a training of the rain network in PyTorch, on a graphics card if there is one, on the windows that `nowblend train` draws.
 
 The same network, loss, optimiser and order of windows as `nowblend train` has, written anew; the loss of the first steps agrees with it to
-four digits. Weights of the moving average are left in OUT/STEP.safetensors every `validate_every` steps; a recipe with `steps = 0` and one of
+five digits. Weights of the moving average are left in OUT/STEP.safetensors every `validate_every` steps; a recipe with `steps = 0` and one of
 these as `start_from` scores them on the validation events and keeps them with their yes-thresholds.
 
+    python3 -m venv venv && venv/bin/pip install torch numpy
     mkfifo windows
     nowblend train --config configs/train.toml --seed 1 --windows windows &
-    python3 tests/reference/nowcast_net/train_torch.py windows configs/train.toml OUT
+    venv/bin/python tests/reference/nowcast_net/train_torch.py windows configs/train.toml OUT
 """
 import json, math, os, queue, struct, sys, threading, time, tomllib
 import numpy as np, torch
