@@ -261,11 +261,6 @@ fn table(savings: &[Saving]) -> String {
             let found = savings
                 .iter()
                 .find(|s| s.provider == provider && s.rival == rival && s.lead_min == *lead);
-            // Too few cases for a bootstrap have no interval.
-            let interval = |[low, high]: [f64; 2]| match low.is_finite() && high.is_finite() {
-                true => format!(" [{:+.1}, {:+.1}]", -100.0 * high, -100.0 * low),
-                false => String::new(),
-            };
             let _ = match found {
                 Some(s) => write!(
                     text,
@@ -283,6 +278,15 @@ fn table(savings: &[Saving]) -> String {
     }
     text.push_str("\nThreshold CRPS of the network / the other, mm/h: difference [interval] (cases); below 0 the network is better.\n");
     text
+}
+
+/// An interval of savings as one of differences, per cent; nothing where the cases were too few for a bootstrap.
+fn interval([low, high]: [f64; 2]) -> String {
+    if low.is_finite() && high.is_finite() {
+        format!(" [{:+.1}, {:+.1}]", -100.0 * high, -100.0 * low)
+    } else {
+        String::new()
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::{
     Error,
     nowcast_net::FRAMES,
-    scene::{Scene, coarse, coarse_motion, factor, part},
+    scene::{Scene, coarse, coarse_motion, factor, part, step_min},
 };
 
 /// Side of the windows that training draws, cells of 2 km.
@@ -85,7 +85,7 @@ impl Prepared {
         };
         told(&format!("preparing {} ({} frames of {ny} x {nx})", event.name, frames.frames()));
         let large = ny > TILE || nx > TILE;
-        let step_min = frames.step().map_or(f64::INFINITY, LeadTime::minutes);
+        let step_min = step_min(&frames);
         let starts: Vec<(usize, usize)> = (FRAMES - 1..=last)
             .flat_map(|start| (1..=(FARTHEST_STEP_MIN / step_min).max(1.0) as usize).map(move |every| (start, every)))
             .filter(|(start, every)| *every == 1 || (*start >= every * (FRAMES - 1) && start.is_multiple_of(every * RARER)))
@@ -150,7 +150,7 @@ impl Prepared {
         }
         let (k, y, x, _) = best.expect("at least one window was drawn");
         let window = &self.windows[k];
-        let step_min = self.frames.step().map_or(f64::INFINITY, LeadTime::minutes);
+        let step_min = step_min(&self.frames);
         let farthest = ((LONGEST_MIN / step_min) as usize)
             .min(self.frames.frames() - 1 - window.start)
             .max(1);
@@ -168,7 +168,7 @@ impl Prepared {
         let crop = |of| part(of, (y, x), (CROP, CROP));
         let place = (window.origin.0 + y, window.origin.1 + x);
         let motion = crop(&window.scene.motion);
-        let between_min = self.frames.step().map_or(f64::INFINITY, LeadTime::minutes) as f32;
+        let between_min = step_min(&self.frames) as f32;
         let lead_min = steps.map(|step| between_min * step as f32);
         let truth = [0, 1].map(|k| {
             let frame = self.frames.frame(window.start + steps[k]);

@@ -83,7 +83,8 @@ fn loss(probability: Tensor<4>, lesson: &Lesson<'_>, shares: &[f32]) -> Tensor<1
     }
     let plane = |values: Vec<f32>| Tensor::<4>::from_data(TensorData::new(values, [n, 1, h, w]), &device);
     let each = |values: [f32; J]| Tensor::<4>::from_data(TensorData::new(values.to_vec(), [1, J, 1, 1]), &device);
-    let exceeded = (plane(rain).expand([n, J, h, w]))
+    let exceeded = plane(rain)
+        .expand([n, J, h, w])
         .greater_equal(each(THRESHOLDS_MM_H.map(|t| t as f32)).expand([n, J, h, w]))
         .float();
     let held = probability.clamp(LEAST, 1.0 - LEAST);

@@ -139,6 +139,11 @@ pub(crate) fn batch(scenes: &[&Scene], device: &Device) -> Input {
     }
 }
 
+/// Time between frames, minutes; infinite where there is only one.
+pub(crate) fn step_min(frames: &Sequence) -> f64 {
+    frames.step().map_or(f64::INFINITY, LeadTime::minutes)
+}
+
 /// How many cells of a grid make one of the network's, in each direction.
 pub(crate) fn factor(grid: &Grid) -> usize {
     ((SPACING_M / grid.cell_size_m()).round() as usize).max(1)

@@ -11,7 +11,7 @@ use crate::{
     learner::Learner,
     loss::BRIER_WEIGHT,
     nowcast_net::{J, THRESHOLDS_MM_H},
-    scene::{coarse, factor},
+    scene::{coarse, factor, step_min},
     yes::{Counts, Yes},
 };
 
@@ -31,7 +31,7 @@ pub(crate) fn cases(events: &[Event], starts: usize) -> Result<Vec<Case>, Error>
         let factor = factor(event.observed.grid());
         let frames = coarse(&event.observed, factor)?;
         let count = frames.frames();
-        let step_min = frames.step().map_or(f64::INFINITY, LeadTime::minutes);
+        let step_min = step_min(&frames);
         let longest = (60.0 / step_min).ceil() as usize;
         if count < 5 + longest {
             continue;

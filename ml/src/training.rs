@@ -235,8 +235,8 @@ impl<L: Learner> Run<L> {
     fn new(config: &TrainConfig, seed: Seed, device: &Device) -> Result<Self, Error> {
         let start = start::<L>(config, seed)?;
         // The moving average is a module of its own, started from the same numbers.
-        let net = replaced(L::untrained(device), numbers(&start));
-        let average = replaced(L::untrained(device), numbers(&start));
+        let net = replaced(L::untrained(device), numbers(&start), device);
+        let average = replaced(L::untrained(device), numbers(&start), device);
         let optimizer = AdamWConfig::new()
             .with_beta_1(0.9)
             .with_beta_2(0.98)
@@ -457,39 +457,37 @@ pub(crate) fn cpu_s() -> Option<f64> {
 
 /// The same network where forecasts are made.
 fn on_processor<L: Learner>(net: &L) -> L {
-    replaced(L::untrained(&Device::flex()), numbers(net))
+    let processor = Device::flex();
+    replaced(L::untrained(&processor), numbers(net), &processor)
 }
 
 /// `memory` of one network's numbers and the rest of another's, where they are.
 fn mixed<M: Module>(of: M, new: &M, memory: f32) -> M {
-    struct Collect(Vec<Tensor<1>>);
-    impl ModuleVisitor for Collect {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.push(param.val().detach().flatten(0, -1));
-        }
-    }
-    struct Mix(std::vec::IntoIter<Tensor<1>>, f32);
-    impl ModuleMapper for Mix {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let new = self.0.next().expect("both networks have the same parameters");
-            let memory = self.1;
-            param.map(|old| {
-                let new = new.reshape(old.dims());
-                (old.detach() * memory + new * (1.0 - memory)).detach().set_require_grad(true)
-            })
-        }
-    }
-    let mut collect = Collect(Vec::new());
-    new.visit(&mut collect);
-    of.map(&mut Mix(collect.0.into_iter(), memory))
+    let both = tensors(&of).into_iter().zip(tensors(new));
+    let numbers = both.map(|(old, new)| old * memory + new * (1.0 - memory)).collect();
+    with_tensors(of, numbers)
 }
 
 /// All numbers of the network, parameter by parameter.
 fn numbers<M: Module>(net: &M) -> Vec<Vec<f32>> {
-    struct Collect(Vec<Vec<f32>>);
+    tensors(net).into_iter().map(head::numbers).collect()
+}
+
+/// The network with other numbers, in the order of [`numbers`], on its device.
+fn replaced<M: Module>(net: M, numbers: Vec<Vec<f32>>, device: &Device) -> M {
+    let tensor = |values: Vec<f32>| {
+        let count = values.len();
+        Tensor::from_data(burn::tensor::TensorData::new(values, [count]), device)
+    };
+    with_tensors(net, numbers.into_iter().map(tensor).collect())
+}
+
+/// All parameters of the network, each in one line and without its history.
+fn tensors<M: Module>(net: &M) -> Vec<Tensor<1>> {
+    struct Collect(Vec<Tensor<1>>);
     impl ModuleVisitor for Collect {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.push(head::numbers(param.val()));
+            self.0.push(param.val().detach().flatten(0, -1));
         }
     }
     let mut collect = Collect(Vec::new());
@@ -497,18 +495,16 @@ fn numbers<M: Module>(net: &M) -> Vec<Vec<f32>> {
     collect.0
 }
 
-/// The network with other numbers, in the order of [`numbers`].
-fn replaced<M: Module>(net: M, numbers: Vec<Vec<f32>>) -> M {
-    struct Replace(std::vec::IntoIter<Vec<f32>>);
+/// The network with other parameters, in the order of [`tensors`].
+fn with_tensors<M: Module>(net: M, tensors: Vec<Tensor<1>>) -> M {
+    struct Replace(std::vec::IntoIter<Tensor<1>>);
     impl ModuleMapper for Replace {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let values = self.0.next().expect("both networks have the same parameters");
-            param.map(|old| {
-                Tensor::from_data(burn::tensor::TensorData::new(values, old.dims()), &old.device()).set_require_grad(old.is_require_grad())
-            })
+            let new = self.0.next().expect("both networks have the same parameters");
+            param.map(|old| new.reshape(old.dims()).detach().set_require_grad(old.is_require_grad()))
         }
     }
-    net.map(&mut Replace(numbers.into_iter()))
+    net.map(&mut Replace(tensors.into_iter()))
 }
 
 pub(crate) fn check(config: &TrainConfig) -> Result<(), Error> {

@@ -161,21 +161,20 @@ pub(crate) fn plain<M: Module>(net: &M) -> Result<Vec<u8>, Error> {
 
 /// The weights as the bytes of a safetensors file with their origin in its header.
 pub(crate) fn to_bytes<M: Module>(net: &M, origin: &Origin) -> Result<Vec<u8>, Error> {
-    let refuse = |reason: String| Error::Weights {
-        origin: "to be saved".to_owned(),
-        reason,
-    };
-    let header = serde_json::to_string(origin).map_err(|e| refuse(e.to_string()))?;
+    let header = serde_json::to_string(origin).map_err(|e| unsaved(&e))?;
     saved(net, SafetensorsStore::from_bytes(None).metadata("origin", header))
 }
 
 fn saved<M: Module>(net: &M, mut store: SafetensorsStore) -> Result<Vec<u8>, Error> {
-    let refuse = |reason: String| Error::Weights {
+    net.save_into(&mut store).map_err(|e| unsaved(&e))?;
+    store.get_bytes().map_err(|e| unsaved(&e))
+}
+
+fn unsaved(e: &dyn std::fmt::Display) -> Error {
+    Error::Weights {
         origin: "to be saved".to_owned(),
-        reason,
-    };
-    net.save_into(&mut store).map_err(|e| refuse(e.to_string()))?;
-    store.get_bytes().map_err(|e| refuse(e.to_string()))
+        reason: e.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -43,30 +43,27 @@ pub fn write_windows(
     };
     let prepared = training::prepared(events, tell)?;
     tell(Told::Begin { after: 0 });
-    let mut write = |bytes: &[u8]| match out.write_all(bytes) {
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        result => result.map(|()| true).map_err(|e| Error::Windows { reason: e.to_string() }),
-    };
-    if !write(&(start.len() as u64).to_le_bytes())? || !write(&start)? {
-        return Ok(());
-    }
-    for first in (0..config.steps).step_by(AHEAD) {
-        let steps: Vec<usize> = (first..(first + AHEAD).min(config.steps)).collect();
-        let windows: Vec<Vec<u8>> = steps
-            .par_iter()
-            .flat_map(|step| (0..config.batch).into_par_iter().map(move |k| (*step, k)))
-            .map(|(step, k)| bytes(&draw(&prepared, training::seed_of(seed, step, k))))
-            .collect();
-        for (step, of_step) in steps.iter().zip(windows.chunks(config.batch)) {
-            for window in of_step {
-                if !write(window)? {
-                    return Ok(());
-                }
+    let written = (|| {
+        out.write_all(&(start.len() as u64).to_le_bytes())?;
+        out.write_all(&start)?;
+        for first in (0..config.steps).step_by(AHEAD) {
+            let steps: Vec<usize> = (first..(first + AHEAD).min(config.steps)).collect();
+            let windows: Vec<Vec<u8>> = steps
+                .par_iter()
+                .flat_map(|step| (0..config.batch).into_par_iter().map(move |k| (*step, k)))
+                .map(|(step, k)| bytes(&draw(&prepared, training::seed_of(seed, step, k))))
+                .collect();
+            for (step, of_step) in steps.iter().zip(windows.chunks(config.batch)) {
+                of_step.iter().try_for_each(|window| out.write_all(window))?;
+                tell(Told::Written { step: step + 1 });
             }
-            tell(Told::Written { step: step + 1 });
         }
+        out.flush()
+    })();
+    match written {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|e| Error::Windows { reason: e.to_string() }),
     }
-    out.flush().map_err(|e| Error::Windows { reason: e.to_string() })
 }
 
 fn bytes(sample: &Sample) -> Vec<u8> {

@@ -9,10 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from analytic import THRESHOLDS_MM_H, forecasts
+
 torch.manual_seed(1)
 torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
 J, S, WIDTH, FINE, WORDS, CHANNELS = 8, 11, 24, 12, 32, (32, 48, 64, 64)
-THRESHOLDS = torch.tensor([0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0]).view(1, J, 1, 1)
+THRESHOLDS = torch.tensor(THRESHOLDS_MM_H).view(1, J, 1, 1)
 LEVEL = torch.tensor([0.0, 1.3, 2.3, 3.3, 4.3, 5.3, 2.5, 0.0, 0.8, 1.0, 1.2])
 norm = lambda c: nn.GroupNorm(4, c)
 three = lambda a, b: nn.Conv2d(a, b, 3, padding=1)
@@ -74,31 +76,6 @@ class Net(nn.Module):
         return F.logsigmoid(z).cumsum(1).exp()
 
 
-def blur(x):
-    x = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    x = (x[..., :-2] + 2 * x[..., 1:-1] + x[..., 2:]) / 4
-    return (x[..., :-2, :] + 2 * x[..., 1:-1, :] + x[..., 2:, :]) / 4
-
-
-def forecasts(rain, valid):
-    over = lambda k: (rain[:, k:k + 1] >= THRESHOLDS).float() * valid[:, k:k + 1]
-    up = lambda x: F.interpolate(x, rain.shape[2:], mode="bilinear", align_corners=False)
-    ratio = lambda a, b: up(blur(a) / blur(b).clamp_min(0.02))
-    e, m = over(0), valid[:, :1]
-    parts = [e]
-    for _ in range(5):
-        e, m = F.avg_pool2d(e, 2), F.avg_pool2d(m, 2)
-        parts.append(ratio(e, m))
-    seen = valid.sum(1, True)
-    parts.append(ratio(F.avg_pool2d(sum(over(k) for k in range(4)), 4), F.avg_pool2d(seen, 4)))
-    log, middle = torch.log10(rain + 0.03), torch.log10(THRESHOLDS + 0.03)
-    mean = (log * valid).sum(1, True) / seen.clamp_min(1)
-    now = log[:, :1]
-    for x, width in ((now, 0.06), (now, 0.15), (blur(now), 0.12), (mean, 0.12)):
-        parts.append(torch.sigmoid((x - middle) / width))
-    return torch.stack(parts, 1)
-
-
 with torch.inference_mode():
     net, n = Net(), 512
     y, x = torch.meshgrid(torch.arange(n), torch.arange(n), indexing="ij")
@@ -107,7 +84,7 @@ with torch.inference_mode():
     best = cpu = 1e9
     for _ in range(4):
         started, before = time.perf_counter(), time.process_time()
-        g, analytic = net.features(rain, valid, motion, 5.0), forecasts(rain, valid)
+        g, analytic = net.features(rain, valid, motion, 5.0), forecasts(rain, valid, THRESHOLDS)
         for k in range(12):
             net.head(g, analytic, 5.0 * (k + 1))
         best, cpu = min(best, time.perf_counter() - started), min(cpu, time.process_time() - before)

@@ -13,8 +13,9 @@ import json, math, os, queue, struct, sys, threading, time, tomllib
 import numpy as np, torch
 from torch.nn import functional as F
 
+from analytic import THRESHOLDS_MM_H, forecasts
+
 J, S, WIDTH, N = 8, 11, 24, 128
-THRESHOLDS = [0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0]
 LEVEL = [0.0, 1.3, 2.3, 3.3, 4.3, 5.3, 2.5, 0.0, 0.8, 1.0, 1.2]
 ALPHA = [0.6, 0.8, 1.0, 1.2, 1.6, 1.8, 1.8, 1.5]
 BRIER = [0.25, 0.45, 0.75, 2.0, 4.0, 7.5, 15.0, 10.0]
@@ -63,8 +64,7 @@ m, v, average = torch.zeros_like(flat), torch.zeros_like(flat), flat.clone()
 
 c1 = lambda values: torch.tensor(values, device=dev)
 each = lambda values: c1(values).view(1, J, 1, 1)
-THR, AL, BR = each(THRESHOLDS), each(ALPHA), each(BRIER)
-LOGTHR = torch.log10(THR + 0.03)
+THR, AL, BR = each(THRESHOLDS_MM_H), each(ALPHA), each(BRIER)
 LEV = c1(LEVEL)
 eps_a = each([3e-4] + [0.9e-4] * 7)
 eps_b = each([6e-4] + [3e-4] * 7)
@@ -90,30 +90,6 @@ def encode(rain, valid, motion, step):
     return conv(up2(conv(y, "lat", 0)) + conv(F.silu(conv(x, "f1", 1)), "f2", 1), "w1", 0)
 
 
-def blur(x):
-    x = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    x = (x[..., :-2] + 2 * x[..., 1:-1] + x[..., 2:]) / 4
-    return (x[..., :-2, :] + 2 * x[..., 1:-1, :] + x[..., 2:, :]) / 4
-
-
-def forecasts(rain, valid):
-    over = lambda k: (rain[:, k:k + 1] >= THR).float() * valid[:, k:k + 1]
-    ratio = lambda a, b: F.interpolate(blur(a) / blur(b).clamp_min(0.02), (N, N), mode="bilinear", align_corners=False)
-    e, q = over(0), valid[:, :1]
-    parts = [e]
-    for _ in range(5):
-        e, q = F.avg_pool2d(e, 2), F.avg_pool2d(q, 2)
-        parts.append(ratio(e, q))
-    seen = valid.sum(1, True)
-    parts.append(ratio(F.avg_pool2d(over(0) + over(1) + over(2) + over(3), 4), F.avg_pool2d(seen, 4)))
-    log = torch.log10(rain + 0.03)
-    mean = (log * valid).sum(1, True) / seen.clamp_min(1)
-    now, v0 = log[:, :1], valid[:, :1]
-    for x, w, s in ((now, 0.06, v0), (now, 0.15, v0), (blur(now), 0.12, v0), (mean, 0.12, (seen > 0).float())):
-        parts.append(torch.sigmoid((x - LOGTHR) / w) * s)
-    return torch.stack(parts, 1)
-
-
 def head(g, A, lead):
     n = lead.shape[0]
     e = F.silu(lin(torch.stack([lead / 60, torch.log2(lead / 5) / 3.6, (lead / 60).sqrt(), torch.ones_like(lead)], 1), "mlp"))
@@ -130,7 +106,7 @@ def head(g, A, lead):
 
 
 def lesson(rain, valid, motion, step, lead, truth):
-    g, A, total = encode(rain, valid, motion, step), forecasts(rain, valid), 0
+    g, A, total = encode(rain, valid, motion, step), forecasts(rain, valid, THR), 0
     for l in range(2):
         t = truth[:, l:l + 1]
         seen = (~torch.isnan(t)).float()
