@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex, num_complex::Complex};
+use nowblend_field::fourier::{self, Complex64, ComplexToReal, RealToComplex};
 
 use crate::plane::{RIM, Shape};
 
@@ -38,15 +38,15 @@ pub(crate) struct PolarFilter {
 #[derive(Default)]
 struct Room {
     values: Vec<f64>,
-    waves: Vec<Complex<f64>>,
-    scratch: Vec<Complex<f64>>,
+    waves: Vec<Complex64>,
+    scratch: Vec<Complex64>,
 }
 
 impl PolarFilter {
     /// A filter for rows of cells `cell_m` and south faces `face_m` wide (whole rows), to the pace of cells `width_m` wide.
     pub(crate) fn new(shape: Shape, cell_m: &[f64], face_m: &[f64], width_m: f64) -> Self {
-        let mut planner = RealFftPlanner::new();
         let nx = shape.nx;
+        let (forward, back) = fourier::real_f64(nx);
         let shares = |dx: &f64| {
             let ratio = dx / width_m;
             let share = |k: usize| (ratio / (std::f64::consts::PI * k as f64 / nx as f64).sin()).min(1.0);
@@ -55,8 +55,8 @@ impl PolarFilter {
         Self {
             cells: cell_m.iter().map(shares).collect(),
             faces: face_m.iter().map(shares).collect(),
-            forward: planner.plan_fft_forward(nx),
-            back: planner.plan_fft_inverse(nx),
+            forward,
+            back,
             rooms: Arc::default(),
             nx,
             width_m,
@@ -88,9 +88,11 @@ impl PolarFilter {
         let nx = self.nx;
         let mut room = self.rooms.lock().ok().and_then(|mut rooms| rooms.pop()).unwrap_or_default();
         room.values.resize(nx, 0.0);
-        room.waves.resize(nx / 2 + 1, Complex::default());
-        room.scratch
-            .resize(self.forward.get_scratch_len().max(self.back.get_scratch_len()), Complex::default());
+        room.waves.resize(nx / 2 + 1, Complex64::default());
+        room.scratch.resize(
+            self.forward.get_scratch_len().max(self.back.get_scratch_len()),
+            Complex64::default(),
+        );
         let Room { values, waves, scratch } = &mut room;
         values.copy_from_slice(&row[RIM..RIM + nx]);
         self.forward

@@ -7,8 +7,8 @@
 //! Dev., 12, 4185-4219, doi:10.5194/gmd-12-4185-2019, with centres at fixed wavelengths of the grid instead of shares of the domain.
 
 use ndarray::{Array2, Axis};
+use nowblend_field::fourier::Complex32;
 use rayon::prelude::*;
-use rustfft::num_complex::Complex32;
 
 use super::plane::{Plane, Spectrum};
 

@@ -1,11 +1,11 @@
 //! Chance that looks like rain: numbers from a counter, so that a member's noise depends on its seed, its step and its place and on nothing
 //! else.
 
+use nowblend_field::fourier::Complex32;
 use nowblend_field::{
     Seed,
     random::{mixed, step, unit},
 };
-use rustfft::num_complex::Complex32;
 
 /// Mean and standard deviation of the sum of four bytes.
 const BYTES_MEAN: f32 = 510.0;

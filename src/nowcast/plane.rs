@@ -3,9 +3,8 @@
 use std::{cell::RefCell, sync::Arc};
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use nowblend_field::fourier::{self, Complex32, ComplexToReal, Fft, RealToComplex};
 use rayon::prelude::*;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
-use rustfft::{Fft, FftPlanner, num_complex::Complex32};
 
 use super::fill::fill;
 
@@ -48,14 +47,15 @@ impl Plane {
     }
 
     fn of(grid: (usize, usize), shape: (usize, usize)) -> Self {
-        let (mut real, mut complex) = (RealFftPlanner::new(), FftPlanner::new());
+        let (rows_forward, rows_back) = fourier::real_f32(shape.1);
+        let (columns_forward, columns_back) = fourier::complex_f32(shape.0);
         Self {
             grid,
             shape,
-            rows_forward: real.plan_fft_forward(shape.1),
-            rows_back: real.plan_fft_inverse(shape.1),
-            columns_forward: complex.plan_fft_forward(shape.0),
-            columns_back: complex.plan_fft_inverse(shape.0),
+            rows_forward,
+            rows_back,
+            columns_forward,
+            columns_back,
         }
     }
 

@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 
 use ndarray::{Array2, Array3, ArrayViewMut2, Axis, Zip};
+use nowblend_field::fourier::Complex32;
 use nowblend_field::{
     Analysis, Error, Forecaster, LeadTime, Notice, Run, Seed, Slice,
     advection::{Drift, SemiLagrangian, Trajectories},
 };
 use rayon::prelude::*;
-use rustfft::num_complex::Complex32;
 use serde::{Deserialize, Serialize};
 
 use super::{

@@ -64,12 +64,18 @@ fn full(points: &[Colour], width: usize) -> Result<Vec<u8>, Error> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn decode(bytes: &[u8]) -> (u32, u32, Vec<u8>) {
-        let picture = image::load_from_memory(bytes).unwrap().to_rgba8();
-        (picture.width(), picture.height(), picture.into_raw())
+    /// Width, height, and red, green, blue and opacity of every point.
+    pub(in crate::render) fn decode(bytes: &[u8]) -> (u32, u32, Vec<u8>) {
+        let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
+        decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::ALPHA);
+        let mut reader = decoder.read_info().unwrap();
+        let mut points = vec![0; reader.output_buffer_size().unwrap()];
+        let frame = reader.next_frame(&mut points).unwrap();
+        assert_eq!(frame.color_type, ColorType::Rgba);
+        (frame.width, frame.height, points)
     }
 
     #[test]

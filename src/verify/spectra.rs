@@ -3,9 +3,8 @@
 use std::{f64::consts::PI, ops::Range, sync::Arc};
 
 use ndarray::{Array2, s};
+use nowblend_field::fourier::{self, Complex64};
 use rayon::prelude::*;
-use realfft::RealFftPlanner;
-use rustfft::{FftPlanner, num_complex::Complex64};
 
 use super::{Forecast, Label, Metric, Observed, Terms, pair::dry_where_missing};
 
@@ -174,7 +173,7 @@ pub(super) fn ring_power(rain: &Array2<f32>, region: &Region) -> Vec<f64> {
     let (window_y, window_x) = (hann(ny), hann(nx));
 
     // Rows first, real to complex; the half of the spectrum that mirrors the other is left out and counted twice below.
-    let rows = RealFftPlanner::<f64>::new().plan_fft_forward(nx);
+    let rows = fourier::real_f64(nx).0;
     let half = nx / 2 + 1;
     let mut columns = Array2::<Complex64>::zeros((half, ny));
     let (mut line, mut spectrum) = (rows.make_input_vec(), rows.make_output_vec());
@@ -185,7 +184,7 @@ pub(super) fn ring_power(rain: &Array2<f32>, region: &Region) -> Vec<f64> {
         rows.process(&mut line, &mut spectrum).expect("buffers were made by the plan");
         columns.column_mut(y).assign(&ndarray::aview1(&spectrum));
     }
-    let along_columns = FftPlanner::<f64>::new().plan_fft_forward(ny);
+    let along_columns = fourier::complex_f64(ny);
     along_columns.process(columns.as_slice_mut().expect("made in standard layout"));
 
     let shorter = region.shorter_side();

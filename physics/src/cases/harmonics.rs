@@ -1,13 +1,13 @@
 //! A field on the globe from its spherical harmonics: how the answers of an independent spectral model are kept.
 
-use realfft::num_complex::Complex;
+use nowblend_field::fourier::Complex64;
 
 use crate::{metric::Metric, plane::Plane, sphere::Sphere};
 
 /// Coefficients by order m, then degree n from m to the truncation; harmonics have a unit mean square.
 pub(crate) struct Harmonics {
     truncation: usize,
-    coefficients: Vec<Complex<f64>>,
+    coefficients: Vec<Complex64>,
 }
 
 impl Harmonics {
@@ -16,7 +16,7 @@ impl Harmonics {
         let number = |b: &[u8]| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
         let coefficients: Vec<_> = bytes
             .chunks_exact(8)
-            .map(|pair| Complex::new(number(&pair[..4]), number(&pair[4..])))
+            .map(|pair| Complex64::new(number(&pair[..4]), number(&pair[4..])))
             .collect();
         // (T + 1)(T + 2)/2 of them.
         let truncation = (((8 * coefficients.len() + 1) as f64).sqrt() as usize - 3) / 2;
@@ -30,8 +30,8 @@ impl Harmonics {
         for j in 0..shape.ny as isize {
             let waves = self.along(sphere.centre(shape, j, 0).latitude.sin());
             for i in 0..shape.nx as isize {
-                let turn = Complex::from_polar(1.0, sphere.centre(shape, j, i).longitude);
-                let mut phase = Complex::new(1.0, 0.0);
+                let turn = Complex64::from_polar(1.0, sphere.centre(shape, j, i).longitude);
+                let mut phase = Complex64::new(1.0, 0.0);
                 let value = plane.at_mut(j, i);
                 for (m, wave) in waves.iter().enumerate() {
                     *value += if m == 0 { wave.re } else { 2.0 * (wave * phase).re };
@@ -43,7 +43,7 @@ impl Harmonics {
     }
 
     /// Waves around the circle of sine `mu` of latitude: Σ_n c P_n^m(mu) for each m, by the recurrence in n.
-    fn along(&self, mu: f64) -> Vec<Complex<f64>> {
+    fn along(&self, mu: f64) -> Vec<Complex64> {
         let t = self.truncation;
         let mut first = 0;
         let mut diagonal = 1.0;
@@ -54,7 +54,7 @@ impl Harmonics {
                 }
                 let e = |n: usize| (((n * n - m * m) as f64) / ((4 * n * n - 1) as f64)).sqrt();
                 let (mut before, mut here) = (0.0, diagonal);
-                let mut sum = Complex::new(0.0, 0.0);
+                let mut sum = Complex64::new(0.0, 0.0);
                 for n in m..=t {
                     sum += self.coefficients[first + n - m] * here;
                     let lower = if n > m { e(n) * before } else { 0.0 };
