@@ -586,7 +586,7 @@ mod tests {
             let mut layer = storm(boundary.clone(), 8.0);
             let metric = layer.layer().metric.clone();
             let (mass, water) = (invariants::mass(&metric, &layer.flow().h), layer.water());
-            for _ in 0..200 {
+            for _ in 0..1000 {
                 layer.step(6.0, 3).unwrap();
             }
             let exchange = layer.exchange();

@@ -106,56 +106,48 @@ impl Past {
     }
 
     /// Rain at a lead time, mm h⁻¹, into `out`: `field` `[y, x]`, of any unit, takes on the observed distribution and goes where `displacement`
-    /// takes it. It is missing where `known` is; what comes from beyond the map is the field, mirrored at its edge.
+    /// takes it. It is missing where a cell, told with its departure point, is not `known`; what comes from beyond the map is the field, mirrored
+    /// at its edge.
     pub fn rain_into(
         &self,
         mut field: Array2<f32>,
         displacement: &Displacement,
         interpolation: Interpolation,
-        known: &Array2<f32>,
-        mut out: ArrayViewMut2<'_, f32>,
+        known: impl Fn((usize, usize), (f32, f32)) -> bool + Sync,
+        out: ArrayViewMut2<'_, f32>,
     ) {
         self.distribution.impose(field.view_mut(), &self.seen);
-        displacement.read(field.view(), interpolation, Beyond::Mirrored(f32::INFINITY), out.view_mut());
-        out.zip_mut_with(known, |value, known| *value += known);
         let least = self.dry_db + DRY_BELOW_DB;
-        out.par_mapv_inplace(|db| {
-            if db < least {
+        let rain = |cell, from, db: f32| {
+            if !known(cell, from) {
+                f32::NAN
+            } else if db < least {
                 0.0
             } else {
-                // 10^(dB/10); NaN stays.
+                // 10^(dB/10).
                 (db * (0.1 * std::f32::consts::LOG2_10)).exp2()
             }
-        });
+        };
+        displacement.read_as(field.view(), interpolation, Beyond::Mirrored(f32::INFINITY), out, rain);
     }
 
-    /// 0 where a cell lies no farther than `reach` cells from those that were observed, NaN elsewhere.
-    pub fn near(&self, reach: f32) -> Array2<f32> {
+    /// Whether a cell lies no farther than `reach` cells from those that were observed.
+    pub fn near(&self, reach: f32) -> Array2<bool> {
         let seen = self.seen.mapv(f32::from);
-        Envelope::around(seen.view(), 1.0)
-            .within(reach)
-            .mapv(|near| if near { 0.0 } else { f32::NAN })
+        Envelope::around(seen.view(), 1.0).within(reach)
     }
 
-    /// 0 where something can be said of a lead time, NaN elsewhere: where its rain comes, by `displacement`, from cells that were observed, and
-    /// where the cell itself was observed and its rain comes from what is `near`, no farther than `reach` cells outside the map.
-    pub fn known(&self, displacement: &Displacement, near: &Array2<f32>, reach: f32) -> Array2<f32> {
+    /// Whether something can be said of the rain of `cell` `[y, x]`: where its departure point, in cells, lies among cells that were observed,
+    /// and where the cell itself was observed and its rain comes from what is `near`, no farther than `reach` cells outside the map.
+    #[inline(always)]
+    pub fn known(&self, cell: (usize, usize), (y, x): (f32, f32), near: &Array2<bool>, reach: f32) -> bool {
         let shape = self.seen.dim();
-        let (ny, nx) = (shape.0 as f32, shape.1 as f32);
+        if nearest(shape, y, x).is_some_and(|from| self.seen[from]) {
+            return true;
+        }
         let edge = Beyond::Edge(reach);
-        let mut known = Array2::zeros(shape);
-        displacement.each(known.view_mut(), |cell, (y, x)| {
-            if nearest(shape, y, x).is_some_and(|from| self.seen[from]) {
-                return 0.0;
-            }
-            let around = nearest(shape, edge.place(y, ny), edge.place(x, nx));
-            if self.seen[cell] && around.is_some_and(|from| !near[from].is_nan()) {
-                0.0
-            } else {
-                f32::NAN
-            }
-        });
-        known
+        let around = nearest(shape, edge.place(y, shape.0 as f32), edge.place(x, shape.1 as f32));
+        self.seen[cell] && around.is_some_and(|from| near[from])
     }
 
     /// Steps between frames that a lead time is.

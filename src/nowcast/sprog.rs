@@ -87,8 +87,8 @@ struct SprogRun<'a> {
     remembered: Remembered,
     trajectories: Trajectories,
     interpolation: Interpolation,
-    /// Cells that are no farther than `reach` cells from those that were observed are 0, the others NaN.
-    near: Array2<f32>,
+    /// Cells that are no farther than `reach` cells from those that were observed.
+    near: Array2<bool>,
     reach: f32,
     lead_times: std::slice::Iter<'a, LeadTime>,
     notices: Vec<Notice>,
@@ -104,9 +104,8 @@ impl Run for SprogRun<'_> {
         self.past.plane.back(&mut waves, rain.view_mut());
         let mut there = Array2::zeros(self.past.seen.dim());
         let displacement = self.trajectories.advance_to(lead_time);
-        let known = self.past.known(displacement, &self.near, self.reach);
-        self.past
-            .rain_into(rain, displacement, self.interpolation, &known, there.view_mut());
+        let known = |cell, from| self.past.known(cell, from, &self.near, self.reach);
+        self.past.rain_into(rain, displacement, self.interpolation, known, there.view_mut());
         Ok(Some(Slice::of_rain(lead_time, there)))
     }
 

@@ -238,8 +238,8 @@ struct StepsRun<'a> {
     members: Vec<Member>,
     /// Those of the motion itself.
     trajectories: Trajectories,
-    /// 0 where a cell lies within `reach` cells of what was observed, NaN elsewhere.
-    near: Array2<f32>,
+    /// Cells within `reach` cells of what was observed.
+    near: Array2<bool>,
     reach: f32,
     cell_m: f64,
     /// Whole steps that the noise has made.
@@ -274,7 +274,9 @@ impl Run for StepsRun<'_> {
         self.past.plane.back(&mut remembered_waves(&self.past, &weights), faded.view_mut());
         let gains = self.gains(lead_time, &weights);
         let whole = (self.past.steps(lead_time) - 1e-6).ceil() as usize;
-        let known = self.past.known(self.trajectories.advance_to(lead_time), &self.near, self.reach);
+        let mut known = Array2::default(self.past.seen.dim());
+        let displacement = self.trajectories.advance_to(lead_time);
+        displacement.each(known.view_mut(), |cell, from| self.past.known(cell, from, &self.near, self.reach));
         let scene = Scene {
             known: &known,
             memory: &self.memory,
@@ -314,8 +316,8 @@ struct Scene<'a> {
     amplitude: &'a [f32],
     windows: Option<&'a NoiseWindows>,
     envelope: &'a Envelope,
-    /// 0 where rain comes from cells that were observed, NaN elsewhere: the same for all members.
-    known: &'a Array2<f32>,
+    /// Whether rain comes from cells that were observed: the same for all members.
+    known: &'a Array2<bool>,
     /// What is left of the observed rain `[y, x]`, decibels.
     faded: &'a Array2<f32>,
     /// Weights of the noise of each ring in a step, and what it is multiplied by at the lead time.
@@ -399,8 +401,13 @@ impl Scene<'_> {
         );
         self.envelope.confine(rain.view_mut(), self.past.dry_db, reach as f32, rim as f32);
         let displacement = member.trajectories.drift_to(self.lead_time, self.drift(k));
-        self.past
-            .rain_into(rain, displacement, self.config.advection.interpolation, self.known, out);
+        self.past.rain_into(
+            rain,
+            displacement,
+            self.config.advection.interpolation,
+            |cell, _| self.known[cell],
+            out,
+        );
     }
 
     /// What is left of the observed rain, and a member's noise, decibels.
@@ -493,7 +500,11 @@ mod tests {
         past.memory = past.memory.iter().map(|_| Memory::of(0.5, 0.3)).collect();
         let memory = as_weights(&on_rings(&past));
         let (amplitude, envelope) = (amplitude(&past), Envelope::around(past.newest_db.view(), 0.0));
-        let (config, known, faded) = (StepsConfig::default(), Array2::zeros(past.seen.dim()), Array2::zeros((0, 0)));
+        let (config, known, faded) = (
+            StepsConfig::default(),
+            Array2::from_elem(past.seen.dim(), true),
+            Array2::zeros((0, 0)),
+        );
         let scene = Scene {
             config: &config,
             seed: Seed(4),
