@@ -24,6 +24,11 @@ pub fn real_f64(length: usize) -> (Arc<dyn RealToComplex<f64>>, Arc<dyn ComplexT
     (planner.plan_fft_forward(length), planner.plan_fft_inverse(length))
 }
 
+/// Forward transform of `length` real numbers, double precision.
+pub fn real_forward_f64(length: usize) -> Arc<dyn RealToComplex<f64>> {
+    RealFftPlanner::new().plan_fft_forward(length)
+}
+
 /// Forward and backward transforms of `length` complex numbers, single precision; backward multiplies by the length.
 pub fn complex_f32(length: usize) -> (Arc<dyn Fft<f32>>, Arc<dyn Fft<f32>>) {
     let mut planner = FftPlanner::new();

@@ -10,6 +10,8 @@ use crate::{
 
 /// Rain below this is set to nought, mm h⁻¹: a storm has an edge.
 const FAINTEST_MM_H: f64 = 0.05;
+/// Where a storm alone rains less than this, mm h⁻¹, it is not there.
+const NOTHING_MM_H: f64 = 1e-6;
 
 /// A storm: an elliptic Gaussian of rain that moves in a straight line, grows or decays exponentially, and turns.
 ///
@@ -45,6 +47,13 @@ impl Storm {
         let (sin, cos) = (self.direction + self.turning * seconds).sin_cos();
         let (along, across) = ((cos * dx + sin * dy) / self.length_m, (cos * dy - sin * dx) / self.width_m);
         self.peak_mm_h * (self.growth * seconds - 0.5 * (along * along + across * across)).exp()
+    }
+
+    /// Centre at a time, m northward and eastward, and the distance from it beyond which the storm rains less than `NOTHING_MM_H`.
+    fn place(&self, seconds: f64) -> (f64, f64, f64) {
+        let decades = (self.peak_mm_h / NOTHING_MM_H).ln() + self.growth * seconds;
+        let reach = self.length_m.max(self.width_m) * (2.0 * decades.max(0.0)).sqrt();
+        (self.y_m + self.v * seconds, self.x_m + self.u * seconds, reach)
     }
 }
 
@@ -103,17 +112,23 @@ impl Scene {
     /// Rain `[y, x]`, mm h⁻¹, a time after the start of the scene, which may be negative.
     pub fn rain_at(&self, seconds: f64) -> Array2<f32> {
         let (dy, dx) = self.grid.spacing_m();
+        let places: Vec<(f64, f64, f64)> = self.storms.iter().map(|s| s.place(seconds)).collect();
         let mut rain = Array2::zeros(self.grid.shape());
         rain.axis_iter_mut(Axis(0))
             .into_par_iter()
             .enumerate()
             .for_each(|(row, mut cells)| {
-                for (column, cell) in cells.iter_mut().enumerate() {
-                    let sum: f64 = self
-                        .storms
-                        .iter()
-                        .map(|s| s.rain(row as f64 * dy, column as f64 * dx, seconds))
-                        .sum();
+                let y = row as f64 * dy;
+                let mut sums = vec![0.0; cells.len()];
+                for (storm, (centre_y, centre_x, reach)) in self.storms.iter().zip(&places) {
+                    let half = (reach * reach - (y - centre_y).powi(2)).max(0.0).sqrt();
+                    let from = (((centre_x - half) / dx).ceil().max(0.0) as usize).min(sums.len());
+                    let to = (((centre_x + half) / dx + 1.0).floor().max(0.0) as usize).clamp(from, sums.len());
+                    for (column, sum) in (from..to).zip(&mut sums[from..to]) {
+                        *sum += storm.rain(y, column as f64 * dx, seconds);
+                    }
+                }
+                for (cell, sum) in cells.iter_mut().zip(sums) {
                     *cell = if sum < FAINTEST_MM_H { 0.0 } else { sum as f32 };
                 }
             });
@@ -189,6 +204,18 @@ mod tests {
         assert!((f64::from(rain[[10, 10]]) - 8.0 * std::f64::consts::E).abs() < 1e-4);
         // A quarter turn: 3 km north is now one length scale along the axis, exp(-1/2).
         assert!((f64::from(rain[[13, 10]]) - 8.0 * 0.5f64.exp()).abs() < 1e-4);
+    }
+
+    #[test]
+    fn no_storm_is_missed_where_it_rains() {
+        let scene = Scene::random(&Grid::plane(70, 90, 2000.0), Seed(3));
+        let rain = scene.rain_at(1800.0);
+        for ((row, column), cell) in rain.indexed_iter() {
+            let rain = |s: &Storm| s.rain(2000.0 * row as f64, 2000.0 * column as f64, 1800.0);
+            let sum: f64 = scene.storms().iter().map(rain).sum();
+            let near = (sum - FAINTEST_MM_H).abs() < 1e-4 || (f64::from(*cell) - if sum < FAINTEST_MM_H { 0.0 } else { sum }).abs() < 1e-4;
+            assert!(near, "{cell} at {row}, {column}, all storms together {sum}");
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! ANVIL: the rain moves, and goes on growing or decaying where and as fast as it lately did; it stays as sharp as it is.
 //!
 //! The changes of each scale from frame to frame are a process with two steps of memory, whose correlations are those of the surroundings of
-//! a cell: d(t) = φ₁ d(t-1) + φ₂ d(t-2), and the rain is R(t) = R(t-1) + Σ d(t) over scales. Of R and the changes of two steps nothing else
-//! need be held.
+//! a cell: d(t) = φ₁ d(t-1) + φ₂ d(t-2), and all changes over all scales up to t add up to D(t). Where it grows the rain is R(t) = R(0) + D(t);
+//! where it decays, R(t) = R(0) exp(D(t) / R(0)), which sets out alike and never reaches nought: a decay takes its part of what is left. Of the
+//! sum and the changes of two steps nothing else need be held.
 //!
 //! # Source
 //!
@@ -38,6 +39,9 @@ pub struct AnvilConfig {
     pub scales: usize,
     /// Radius of the surroundings that tell how changes go on, cells (standard deviation of a Gaussian); 1 to 1000.
     pub radius_cells: f64,
+    /// Share of the correlation of changes over a step that is believed, over two steps its square; 0 to 1. Told by a few frames, it is told too
+    /// high.
+    pub correlation_share: f64,
     /// Rain below this is none, mm h⁻¹, greater than 0: where there is none now there will be none.
     pub rain_min_mm_h: f64,
     /// Distance from the edge of the map up to which rain that moves in is taken to be like that inside, km; 0 makes it missing.
@@ -51,6 +55,7 @@ impl Default for AnvilConfig {
         Self {
             scales: 6,
             radius_cells: 25.0,
+            correlation_share: 0.8,
             rain_min_mm_h: 0.1,
             beyond_km: 30.0,
             advection: SemiLagrangian::default(),
@@ -72,6 +77,7 @@ impl Anvil {
     pub fn new(config: AnvilConfig) -> Result<Self, Error> {
         super::bounds_of_scales(("anvil.scales", config.scales), ("anvil.rain_min_mm_h", config.rain_min_mm_h))
             .number("anvil.radius_cells", config.radius_cells, 1.0..=1000.0, "1 to 1000")
+            .number("anvil.correlation_share", config.correlation_share, 0.0..=1.0, "0 to 1")
             .number("anvil.beyond_km", config.beyond_km, 0.0..=1e6, "0 to 1000000")
             .result()?;
         Ok(Self { config })
@@ -160,8 +166,9 @@ fn changes(analysis: &Analysis, config: &AnvilConfig) -> Result<Vec<Change>, Err
             let one = local(&steps[0], &steps[1]);
             let two = steps.get(2).map_or_else(|| one.mapv(|r| r * r), |older| local(&steps[0], older));
             let (mut first, mut second) = (one, two);
+            let share = config.correlation_share;
             Zip::from(&mut first).and(&mut second).for_each(|a, b| {
-                let (phi_1, phi_2) = yule_walker(f64::from(*a), f64::from(*b));
+                let (phi_1, phi_2) = yule_walker(share * f64::from(*a), share * share * f64::from(*b));
                 (*a, *b) = (phi_1 as f32, phi_2 as f32);
             });
             steps.truncate(2);
@@ -229,7 +236,7 @@ fn gaussian(field: &Array2<f32>, deviation: f64) -> Array2<f32> {
 }
 
 struct AnvilRun<'a> {
-    /// Rain at the newest whole step, and at the one before, where it was at the reference time; may fall below 0.
+    /// Rain with all changes added up at the newest whole step, and at the one before, where it was at the reference time; may fall below 0.
     rain: Array2<f32>,
     rain_before: Array2<f32>,
     newest: ArrayView2<'a, f32>,
@@ -296,7 +303,7 @@ impl Run for AnvilRun<'_> {
                 } else if *newest < self.rain_min {
                     0.0
                 } else {
-                    (now + back * (before - now)).max(0.0)
+                    changed(*newest, now + back * (before - now) - newest)
                 };
             });
         let mut there = Array2::zeros(rain.raw_dim());
@@ -308,6 +315,11 @@ impl Run for AnvilRun<'_> {
     fn notices(&self) -> &[Notice] {
         &self.notices
     }
+}
+
+/// Rain after changes that add up to `sum`: a decay takes its part of what is left.
+fn changed(rain: f32, sum: f32) -> f32 {
+    if sum < 0.0 { rain * (sum / rain).exp() } else { rain + sum }
 }
 
 /// A field on blocks along row `y` of `cells` cells, linear between the centres of the blocks.
@@ -350,6 +362,13 @@ mod tests {
         // Weights 1 in the middle, exp(-1/2) one deviation off.
         assert!((smooth[[20, 22]] - 1.0).abs() < 1e-6 && (smooth[[23, 22]] - (-0.5f32).exp()).abs() < 1e-6);
         assert!((smooth[[20, 25]] - smooth[[23, 22]]).abs() < 1e-6);
+    }
+
+    #[test]
+    fn growth_goes_on_by_amounts_and_decay_by_shares() {
+        assert_eq!((changed(2.0, 1.5), changed(2.0, 0.0)), (3.5, 2.0));
+        // Small decays are amounts, large ones leave e^-2 of 2 mm/h.
+        assert!((changed(2.0, -0.01) - 1.99).abs() < 1e-4 && (changed(2.0, -4.0) - 0.270_67).abs() < 1e-4);
     }
 
     #[test]

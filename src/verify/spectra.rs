@@ -173,7 +173,7 @@ pub(super) fn ring_power(rain: &Array2<f32>, region: &Region) -> Vec<f64> {
     let (window_y, window_x) = (hann(ny), hann(nx));
 
     // Rows first, real to complex; the half of the spectrum that mirrors the other is left out and counted twice below.
-    let rows = fourier::real_f64(nx).0;
+    let rows = fourier::real_forward_f64(nx);
     let half = nx / 2 + 1;
     let mut columns = Array2::<Complex64>::zeros((half, ny));
     let (mut line, mut spectrum) = (rows.make_input_vec(), rows.make_output_vec());

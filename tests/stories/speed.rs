@@ -110,8 +110,8 @@ fn speed_of_steps_grows_with_members_and_with_n_log_n_of_cells() {
     };
     let by_cells = [256, 512, 1024, 2048].map(|side| cost(side, 20));
     let by_members = [10, 20, 40, 80].map(|members| cost(512, members));
-    for costs in [by_cells, by_members] {
-        let (least, most) = costs.iter().fold((f64::MAX, 0.0f64), |(a, b), c| (a.min(*c), b.max(*c)));
-        assert!(most < 1.6 * least, "cost a member and cell differs too much: {costs:?}");
+    // Windows of noise that stick out of a small map, and the start, make small tasks dearer by the cell: what must not be is that large ones are.
+    for pair in by_cells.windows(2).chain(by_members.windows(2)) {
+        assert!(pair[1] < 1.3 * pair[0], "cost a member and n log n cells grows: {pair:?}");
     }
 }
