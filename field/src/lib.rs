@@ -26,6 +26,7 @@ mod stepper;
 pub mod storms;
 mod time;
 pub mod units;
+pub mod wide;
 mod window;
 
 pub use accumulation::Accumulation;

@@ -2,6 +2,7 @@
 //! an error in its intensity, each as probabilities of exceedance.
 
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
+use nowblend_field::wide::{Work, wide};
 
 use crate::{
     exponential::logistic,
@@ -35,8 +36,6 @@ pub(crate) struct Analytic {
 struct Boxes {
     side: usize,
     probability: Array3<f32>,
-    /// For each column of the network's grid, the column to its west and the share of the next one.
-    columns: Vec<(usize, f32)>,
 }
 
 /// A logarithm of rain whose error is a logistic distribution.
@@ -74,16 +73,11 @@ impl Analytic {
         for side in &BOXES[..5] {
             part = pooled_each(&part, 2);
             share = pooled(share.view(), 2);
-            boxes.push(Boxes::new(*side, &part, &share, padded.1));
+            boxes.push(Boxes::new(*side, &part, &share));
         }
         let total = (1..FRAMES).fold(now, |sum, k| sum + exceeds(k));
         let seen = valid.iter().fold(Array2::zeros(padded), |sum, v| sum + v);
-        boxes.push(Boxes::new(
-            BOXES[5],
-            &pooled_each(&total, BOXES[5]),
-            &pooled(seen.view(), BOXES[5]),
-            padded.1,
-        ));
+        boxes.push(Boxes::new(BOXES[5], &pooled_each(&total, BOXES[5]), &pooled(seen.view(), BOXES[5])));
 
         let logs: Vec<Array2<f32>> = rain.iter().map(|r| r.mapv(|r| (r + DRIZZLE_MM_H).log10())).collect();
         let sum = logs.iter().zip(&valid).fold(Array2::zeros(padded), |sum, (l, v)| sum + l * v);
@@ -115,19 +109,34 @@ impl Analytic {
 
     /// Probabilities `[S, J, x]` of a row.
     pub fn row(&self, y: usize, out: &mut [f32]) {
-        let width = self.shape.1;
+        wide(OfRow { of: self, y, out });
+    }
+}
+
+/// All analytic forecasts of a row.
+struct OfRow<'a> {
+    of: &'a Analytic,
+    y: usize,
+    out: &'a mut [f32],
+}
+
+impl Work for OfRow<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self { of, y, out } = self;
+        let width = of.shape.1;
         let (first, rest) = out.split_at_mut(J * width);
-        let newest = line(&self.newest, y);
+        let newest = line(&of.newest, y);
         for (p, threshold) in first.chunks_exact_mut(width).zip(THRESHOLDS_MM_H) {
             for (p, r) in p.iter_mut().zip(newest) {
                 *p = f32::from(*r >= threshold as f32);
             }
         }
         let (of_boxes, of_dressed) = rest.split_at_mut(BOXES.len() * J * width);
-        for (part, boxes) in of_boxes.chunks_exact_mut(J * width).zip(&self.boxes) {
+        for (part, boxes) in of_boxes.chunks_exact_mut(J * width).zip(&of.boxes) {
             boxes.row(y, part);
         }
-        for (part, dressed) in of_dressed.chunks_exact_mut(J * width).zip(&self.dressed) {
+        for (part, dressed) in of_dressed.chunks_exact_mut(J * width).zip(&of.dressed) {
             dressed.row(y, part);
         }
     }
@@ -135,42 +144,60 @@ impl Analytic {
 
 impl Boxes {
     /// What exceeds a threshold out of what was observed, both smoothed.
-    fn new(side: usize, part: &Array3<f32>, seen: &Array2<f32>, width: usize) -> Self {
+    fn new(side: usize, part: &Array3<f32>, seen: &Array2<f32>) -> Self {
         let seen = blurred(seen.view()).mapv(|s| s.max(LEAST_SEEN));
         let mut probability = part.clone();
         for mut plane in probability.outer_iter_mut() {
             let smooth = blurred(plane.view()) / &seen;
             plane.assign(&smooth);
         }
-        Self {
-            side,
-            probability,
-            columns: (0..width).map(|x| between(x, side, width / side)).collect(),
-        }
+        Self { side, probability }
     }
 
     /// Between the centres of the boxes, bilinear.
+    #[inline(always)]
     fn row(&self, y: usize, out: &mut [f32]) {
-        let width = self.columns.len();
-        let rows = self.probability.dim().1;
+        let (_, rows, columns) = self.probability.dim();
+        let width = columns * self.side;
         let (south, share) = between(y, self.side, rows);
         let north = (south + 1).min(rows - 1);
-        let mut here = vec![0.0; width / self.side + 1];
-        for (plane, out) in self.probability.outer_iter().zip(out.chunks_exact_mut(width)) {
-            let (a, b) = (plane.row(south), plane.row(north));
+        let planes = self.probability.as_slice().expect("boxes are made in one piece");
+        let mut here = vec![0.0; columns];
+        for (plane, out) in planes.chunks_exact(rows * columns).zip(out.chunks_exact_mut(width)) {
+            let (a, b) = (&plane[south * columns..][..columns], &plane[north * columns..][..columns]);
             for ((here, a), b) in here.iter_mut().zip(a).zip(b) {
                 *here = a + share * (b - a);
             }
-            // East of the last centre its own value goes on.
-            here[width / self.side] = here[width / self.side - 1];
-            for (p, (west, share)) in out.iter_mut().zip(&self.columns) {
-                *p = here[*west] + share * (here[*west + 1] - here[*west]);
+            match self.side {
+                2 => spread::<2>(&here, out),
+                4 => spread::<4>(&here, out),
+                8 => spread::<8>(&here, out),
+                16 => spread::<16>(&here, out),
+                32 => spread::<32>(&here, out),
+                side => unreachable!("no boxes have sides of {side} cells"),
             }
         }
     }
 }
 
+/// Between the centres of boxes of `SIDE` cells along a row; before the first and after the last its own value goes on.
+#[inline(always)]
+fn spread<const SIDE: usize>(boxes: &[f32], out: &mut [f32]) {
+    let last = boxes.len() - 1;
+    let (west, out) = out.split_at_mut(SIDE / 2);
+    let (between, east) = out.split_at_mut(last * SIDE);
+    west.fill(boxes[0]);
+    east.fill(boxes[last]);
+    let shares: [f32; SIDE] = std::array::from_fn(|k| (k as f32 + 0.5) / SIDE as f32);
+    for (cells, pair) in between.as_chunks_mut::<SIDE>().0.iter_mut().zip(boxes.windows(2)) {
+        for (p, share) in cells.iter_mut().zip(shares) {
+            *p = pair[0] + share * (pair[1] - pair[0]);
+        }
+    }
+}
+
 impl Dressed {
+    #[inline(always)]
     fn row(&self, y: usize, out: &mut [f32]) {
         let (log_rain, seen) = (line(&self.log_rain, y), line(&self.seen, y));
         let steep = 1.0 / self.width;
@@ -184,12 +211,14 @@ impl Dressed {
 }
 
 /// The box whose centre lies next to the south or west of a cell, and how much of the way to the next centre the cell lies.
+#[inline(always)]
 fn between(cell: usize, side: usize, count: usize) -> (usize, f32) {
     let place = ((cell as f32 + 0.5) / side as f32 - 0.5).max(0.0);
     let first = (place as usize).min(count - 1);
     (first, place - first as f32)
 }
 
+#[inline(always)]
 fn line(plane: &Array2<f32>, y: usize) -> &[f32] {
     let width = plane.ncols();
     &plane.as_slice().expect("planes are made in one piece")[y * width..][..width]
@@ -272,6 +301,10 @@ mod tests {
 
     #[test]
     fn boxes_are_read_between_their_centres() {
+        // Boxes of 4 with 0, 8 and 4: cells 2 to 5 lie 1/8, 3/8, 5/8 and 7/8 of the way from the first centre to the second.
+        let mut row = [f32::NAN; 12];
+        spread::<4>(&[0.0, 8.0, 4.0], &mut row);
+        assert_eq!(row, [0.0, 0.0, 1.0, 3.0, 5.0, 7.0, 7.5, 6.5, 5.5, 4.5, 4.0, 4.0]);
         // Boxes of 4: cell 3 lies 3/8 of the way from the first centre (1.5) to the second (5.5); the outermost cells keep the value of their box.
         assert_eq!(between(3, 4, 8), (0, 0.375));
         assert_eq!(between(0, 4, 8), (0, 0.0));

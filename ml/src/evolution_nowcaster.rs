@@ -11,7 +11,8 @@ use crate::{
     Error,
     evolution_net::{BLOCK_MIN, BLOCKS, CONTROLS, EvolutionNet, evolve, of_rain, shares, to_rain, unleaked},
     head::numbers,
-    nowcaster::{Ready, refine},
+    ready::Ready,
+    refine::refine,
     tiles::{self, LEAST_TILE},
     weights,
 };

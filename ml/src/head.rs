@@ -1,16 +1,19 @@
 //! The head of the network over whole fields: probabilities for a forecast, and what training needs to learn from them.
 
-use burn::tensor::{Tensor, TensorData};
-use ndarray::{Array2, Array3, s};
+use burn::tensor::{Device, Tensor, TensorData};
+use ndarray::{Array2, Array3, ArrayViewMut1, s};
 use rayon::prelude::*;
 
 use crate::{
     analytic::Analytic,
+    look::Said,
     loss::{lead_weight, loss},
     mixture::{Gradient, Lead, OUT, Readout, Row},
     nowcast_net::{J, Leads, RainNet, S, WIDTH},
 };
 
+/// Which threshold the networks' disagreement is told at: 1 mm h⁻¹.
+const APART_AT: usize = 2;
 /// Rows that one task works on.
 const BAND: usize = 16;
 
@@ -73,34 +76,84 @@ pub(crate) fn leads(leads: &Leads) -> Vec<Lead> {
         .collect()
 }
 
-/// P(R >= threshold) `[threshold, y, x]` of a single case, its padding cut off to `shape`.
-pub(crate) fn probability(features: &Features, analytic: &Analytic, lead: &Lead, readout: &Readout, shape: (usize, usize)) -> Array3<f32> {
-    let width = features.shape.1;
+/// What one network says of a single case.
+pub(crate) struct Voice {
+    features: Features,
+    readout: Readout,
+    leads: Vec<Lead>,
+}
+
+impl Voice {
+    /// What `net` says of these features at lead times in minutes.
+    pub fn new(net: &RainNet, features: Features, lead_min: &[f32]) -> Self {
+        Self {
+            features,
+            readout: readout(net),
+            leads: leads(&net.leads(lead_min, &Device::flex())),
+        }
+    }
+}
+
+/// What networks say together of a single case at the lead time with this `number`, padding cut off to `shape`: the mean of their
+/// P(R >= threshold), and their standard deviation at 1 mm/h where there are several.
+pub(crate) fn said(voices: &[Voice], number: usize, analytic: &Analytic, shape: (usize, usize)) -> Said {
+    let width = voices[0].features.shape.1;
+    let count = voices.len() as f32;
     let rows: Vec<usize> = (0..shape.0).step_by(BAND).collect();
-    let bands: Vec<Vec<f32>> = rows
+    let bands: Vec<(Vec<f32>, Vec<f32>)> = rows
         .par_iter()
         .map(|first| {
             let mut row = Row::new(width);
             let mut forecasts = vec![0.0; S * J * width];
+            let mut one = vec![0.0; J * width];
             let last = (first + BAND).min(shape.0);
-            let mut out = vec![0.0; (last - first) * J * width];
-            for (y, out) in (*first..last).zip(out.chunks_exact_mut(J * width)) {
+            let mut mean = vec![0.0f32; (last - first) * J * width];
+            let mut apart = vec![0.0f32; (last - first) * width];
+            let lines = mean.chunks_exact_mut(J * width).zip(apart.chunks_exact_mut(width));
+            for (y, (mean, apart)) in (*first..last).zip(lines) {
                 analytic.row(y, &mut forecasts);
-                row.probability(&features.row(0, y), &forecasts, lead, readout, out);
+                for voice in voices {
+                    row.probability(
+                        &voice.features.row(0, y),
+                        &forecasts,
+                        &voice.leads[number],
+                        &voice.readout,
+                        &mut one,
+                    );
+                    mean.iter_mut().zip(&one).for_each(|(mean, p)| *mean += p);
+                    let at = &one[APART_AT * width..][..width];
+                    apart.iter_mut().zip(at).for_each(|(squares, p)| *squares += p * p);
+                }
+                mean.iter_mut().for_each(|p| *p /= count);
+                let at = &mean[APART_AT * width..][..width];
+                apart
+                    .iter_mut()
+                    .zip(at)
+                    .for_each(|(s, m)| *s = (*s / count - m * m).max(0.0).sqrt());
             }
-            out
+            (mean, apart)
         })
         .collect();
     let mut probability = Array3::zeros((J, shape.0, shape.1));
-    for (first, band) in rows.into_iter().zip(bands) {
-        for (k, row) in band.chunks_exact(J * width).enumerate() {
+    let mut apart = (voices.len() > 1).then(|| Array2::zeros(shape));
+    for (first, (mean, of_apart)) in rows.into_iter().zip(bands) {
+        for (k, row) in mean.chunks_exact(J * width).enumerate() {
             for (j, line) in row.chunks_exact(width).enumerate() {
-                let mut to = probability.slice_mut(s![j, first + k, ..]);
-                to.iter_mut().zip(line).for_each(|(to, p)| *to = *p);
+                put(line, probability.slice_mut(s![j, first + k, ..]));
+            }
+        }
+        if let Some(apart) = &mut apart {
+            for (k, line) in of_apart.chunks_exact(width).enumerate() {
+                put(line, apart.row_mut(first + k));
             }
         }
     }
-    probability
+    Said { probability, apart }
+}
+
+/// As much of `line` as `to` has room for.
+fn put(line: &[f32], mut to: ArrayViewMut1<'_, f32>) {
+    to.iter_mut().zip(line).for_each(|(to, p)| *to = *p);
 }
 
 /// One lead time of a batch to learn from.

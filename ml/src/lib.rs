@@ -4,6 +4,7 @@
 
 mod analytic;
 mod dataset;
+mod detail;
 mod error;
 mod evolution_net;
 mod evolution_nowcaster;
@@ -12,11 +13,14 @@ pub mod graph;
 mod head;
 mod head_tensors;
 mod learner;
+mod look;
 mod loss;
 mod mixture;
 mod nowcast_net;
 mod nowcaster;
 mod probability;
+mod ready;
+mod refine;
 mod scene;
 mod scoring;
 #[cfg(test)]

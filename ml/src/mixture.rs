@@ -12,10 +12,15 @@
 //! P_j = Π_{i <= j} σ(logit c_i + β_i + o_{S+i})
 //! ```
 
+use nowblend_field::wide::{Work, wide};
+
 use crate::{
     exponential::{exponential, logistic},
     nowcast_net::{J, S, WIDTH},
 };
+
+/// Features that are added together, so that sums stay in registers: the vector units work, not the memory.
+const TOGETHER: usize = 8;
 
 /// Numbers of a cell that the features give.
 pub(crate) const OUT: usize = S + J;
@@ -94,9 +99,10 @@ impl Gradient {
 /// Room for a row, and what its gradient needs of the way there.
 pub(crate) struct Row {
     width: usize,
-    /// σ(a g + b) and a g + b `[WIDTH, x]`.
+    /// σ(a g + b), a g + b and their product `[WIDTH, x]`.
     gate: Vec<f32>,
     before: Vec<f32>,
+    activated: Vec<f32>,
     /// o `[OUT, x]`.
     out: Vec<f32>,
     /// e^{o_s} `[S, x]`.
@@ -108,6 +114,8 @@ pub(crate) struct Row {
     mixture: Vec<f32>,
     conditional: Vec<f32>,
     sure: Vec<f32>,
+    /// What the first threshold goes on from.
+    ones: Vec<f32>,
 }
 
 impl Row {
@@ -118,6 +126,7 @@ impl Row {
             width,
             gate: room(WIDTH),
             before: room(WIDTH),
+            activated: room(WIDTH),
             out: room(OUT),
             cell: room(S),
             table: vec![0.0; S * J],
@@ -125,69 +134,104 @@ impl Row {
             mixture: room(J),
             conditional: room(J),
             sure: room(J),
+            ones: vec![1.0; width],
         }
     }
 
     /// P(R >= threshold) `[J, x]` of a row from its features `[WIDTH, x]` (a slice a channel) and analytic probabilities `[S, J, x]`.
     pub fn probability(&mut self, features: &[&[f32]; WIDTH], analytic: &[f32], lead: &Lead, readout: &Readout, into: &mut [f32]) {
+        for (to, from) in self.table.iter_mut().zip(&lead.table) {
+            *to = from.clamp(-TABLE_MOST, TABLE_MOST).exp();
+        }
+        wide(Forward {
+            row: self,
+            features,
+            analytic,
+            lead,
+            readout,
+            into,
+        });
+    }
+
+    /// a g + b of the features, and what it opens.
+    #[inline(always)]
+    fn activate(&mut self, features: &[&[f32]; WIDTH], lead: &Lead) {
         let width = self.width;
         for (c, g) in features.iter().enumerate() {
             let (scale, offset) = (lead.scale[c], lead.offset[c]);
             let before = &mut self.before[c * width..][..width];
             let gate = &mut self.gate[c * width..][..width];
-            for ((before, gate), g) in before.iter_mut().zip(gate).zip(*g) {
+            let activated = &mut self.activated[c * width..][..width];
+            for (((before, gate), activated), g) in before.iter_mut().zip(gate).zip(activated).zip(*g) {
                 *before = scale * g + offset;
                 *gate = logistic(*before);
+                *activated = *before * *gate;
             }
         }
+    }
+
+    /// The numbers that the features give, and how much each forecast is trusted.
+    #[inline(always)]
+    fn read_out(&mut self, readout: &Readout) {
+        let width = self.width;
         for (k, out) in self.out.chunks_exact_mut(width).enumerate() {
             out.fill(readout.bias[k]);
-            for c in 0..WIDTH {
-                let w = readout.weight[k * WIDTH + c];
-                let lines = self.before[c * width..][..width].iter().zip(&self.gate[c * width..][..width]);
-                for (out, (before, gate)) in out.iter_mut().zip(lines) {
-                    *out += w * (before * gate);
-                }
+            let weights = readout.weight[k * WIDTH..][..WIDTH].as_chunks::<TOGETHER>().0;
+            for (weights, lines) in weights.iter().zip(self.activated.chunks_exact(TOGETHER * width)) {
+                add(out, *weights, lines);
             }
         }
         for (cell, out) in self.cell.iter_mut().zip(&self.out) {
             *cell = exponential(out.clamp(-CELL_MOST, CELL_MOST));
         }
-        for (to, from) in self.table.iter_mut().zip(&lead.table) {
-            *to = from.clamp(-TABLE_MOST, TABLE_MOST).exp();
-        }
-        self.total.fill(0.0);
-        self.mixture.fill(0.0);
-        for s in 0..S {
-            let cell = &self.cell[s * width..][..width];
-            for j in 0..J {
-                let t = self.table[s * J + j];
-                let a = &analytic[(s * J + j) * width..][..width];
-                let total = &mut self.total[j * width..][..width];
-                let mixture = &mut self.mixture[j * width..][..width];
-                for (((total, mixture), cell), a) in total.iter_mut().zip(mixture).zip(cell).zip(a) {
-                    let weight = cell * t;
-                    *total += weight;
-                    *mixture += weight * a;
-                }
+    }
+
+    /// Sums of weights and mixtures of the analytic probabilities.
+    #[inline(always)]
+    fn mix(&mut self, analytic: &[f32]) {
+        let width = self.width;
+        for j in 0..J {
+            let total = &mut self.total[j * width..][..width];
+            let mixture = &mut self.mixture[j * width..][..width];
+            total.fill(0.0);
+            mixture.fill(0.0);
+            // Four at a time, and the three that are left.
+            for first in (0..S - 3).step_by(4) {
+                blend::<4>(total, mixture, &self.table, &self.cell, analytic, (first, j));
+            }
+            blend::<{ S % 4 }>(total, mixture, &self.table, &self.cell, analytic, (S - S % 4, j));
+            for (p, total) in mixture.iter_mut().zip(total) {
+                *p /= total.max(LEAST);
             }
         }
-        for (p, total) in self.mixture.iter_mut().zip(&self.total) {
-            *p /= total.max(LEAST);
-        }
+    }
+
+    /// Probabilities that fall with the threshold, from the mixtures.
+    #[inline(always)]
+    fn chain(&mut self, lead: &Lead, into: &mut [f32]) {
+        let width = self.width;
         for j in 0..J {
             let (add, below) = epsilons(j);
             let shift = lead.shift[j];
+            let (earlier, into) = into.split_at_mut(j * width);
+            let here = &self.mixture[j * width..][..width];
+            let (lower, above) = if j == 0 {
+                (&self.ones[..], &self.ones[..])
+            } else {
+                (&self.mixture[(j - 1) * width..][..width], &earlier[(j - 1) * width..][..width])
+            };
+            let into = &mut into[..width];
+            let out = &self.out[(S + j) * width..][..width];
+            let conditional = &mut self.conditional[j * width..][..width];
+            let sure = &mut self.sure[j * width..][..width];
             for x in 0..width {
-                let before = if j == 0 { 1.0 } else { self.mixture[(j - 1) * width + x] };
-                let c = (self.mixture[j * width + x] + add) / (before + below);
-                self.conditional[j * width + x] = c;
+                let c = (here[x] + add) / (lower[x] + below);
+                conditional[x] = c;
                 let c = c.clamp(BOUNDS.0, BOUNDS.1);
                 // σ(logit c + z) = c / (c + (1 - c) e^{-z}).
-                let z = shift + self.out[(S + j) * width + x];
-                let sure = c / (c + (1.0 - c) * exponential(-z));
-                self.sure[j * width + x] = sure;
-                into[j * width + x] = if j == 0 { sure } else { into[(j - 1) * width + x] * sure };
+                let z = shift + out[x];
+                sure[x] = c / (c + (1.0 - c) * exponential(-z));
+                into[x] = above[x] * sure[x];
             }
         }
     }
@@ -206,7 +250,76 @@ impl Row {
         sum: &mut Gradient,
         into: &mut [&mut [f32]; WIDTH],
     ) {
-        let width = self.width;
+        wide(Backward {
+            row: self,
+            features,
+            analytic,
+            lead,
+            readout,
+            probability,
+            of_probability,
+            sum,
+            into,
+        });
+    }
+}
+
+/// The way from features to probabilities.
+struct Forward<'a> {
+    row: &'a mut Row,
+    features: &'a [&'a [f32]; WIDTH],
+    analytic: &'a [f32],
+    lead: &'a Lead,
+    readout: &'a Readout,
+    into: &'a mut [f32],
+}
+
+impl Work for Forward<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self {
+            row,
+            features,
+            analytic,
+            lead,
+            readout,
+            into,
+        } = self;
+        row.activate(features, lead);
+        row.read_out(readout);
+        row.mix(analytic);
+        row.chain(lead, into);
+    }
+}
+
+/// The way back.
+struct Backward<'a, 'b> {
+    row: &'a Row,
+    features: &'a [&'a [f32]; WIDTH],
+    analytic: &'a [f32],
+    lead: &'a Lead,
+    readout: &'a Readout,
+    probability: &'a [f32],
+    of_probability: &'a [f32],
+    sum: &'a mut Gradient,
+    into: &'a mut [&'b mut [f32]; WIDTH],
+}
+
+impl Work for Backward<'_, '_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self {
+            row,
+            features,
+            analytic,
+            lead,
+            readout,
+            probability,
+            of_probability,
+            sum,
+            into,
+        } = self;
+        let width = row.width;
         let mut of_out = vec![0.0f32; OUT * width];
         let mut of_mixture = vec![0.0f32; J * width];
         // Σ_{i >= j} dP_i P_i, from the highest threshold down.
@@ -217,32 +330,32 @@ impl Row {
             for x in 0..width {
                 let at = j * width + x;
                 above[x] += of_probability[at] * probability[at];
-                let of_logit = above[x] * (1.0 - self.sure[at]);
+                let of_logit = above[x] * (1.0 - row.sure[at]);
                 of_out[(S + j) * width + x] = of_logit;
                 of_shift += f64::from(of_logit);
-                let c = self.conditional[at];
+                let c = row.conditional[at];
                 if c > BOUNDS.0 && c < BOUNDS.1 {
-                    let before = if j == 0 { 1.0 } else { self.mixture[at - width] };
+                    let before = if j == 0 { 1.0 } else { row.mixture[at - width] };
                     let of_part = of_logit / (c * (1.0 - c)) / (before + below);
                     of_mixture[at] += of_part;
                     if j > 0 {
-                        of_mixture[at - width] -= of_part * (self.mixture[at] + add) / (before + below);
+                        of_mixture[at - width] -= of_part * (row.mixture[at] + add) / (before + below);
                     }
                 }
             }
             sum.lead.shift[j] += of_shift as f32;
         }
-        for (of, total) in of_mixture.iter_mut().zip(&self.total) {
+        for (of, total) in of_mixture.iter_mut().zip(&row.total) {
             *of = if *total > LEAST { *of / total } else { 0.0 };
         }
         let mut of_weight = vec![0.0f32; width];
         for s in 0..S {
-            let cell = &self.cell[s * width..][..width];
-            let (of_cell, out) = (&mut of_out[s * width..][..width], &self.out[s * width..][..width]);
+            let cell = &row.cell[s * width..][..width];
+            let (of_cell, out) = (&mut of_out[s * width..][..width], &row.out[s * width..][..width]);
             for j in 0..J {
-                let t = self.table[s * J + j];
+                let t = row.table[s * J + j];
                 let a = &analytic[(s * J + j) * width..][..width];
-                let p = &self.mixture[j * width..][..width];
+                let p = &row.mixture[j * width..][..width];
                 let of = &of_mixture[j * width..][..width];
                 for ((to, of), ((a, p), cell)) in of_weight.iter_mut().zip(of).zip(a.iter().zip(p).zip(cell)) {
                     *to = of * (a - p) * (cell * t);
@@ -264,19 +377,16 @@ impl Row {
             sum.readout.bias[k] += total(of);
         }
         let mut of_activated = vec![0.0f32; width];
-        let mut activated = vec![0.0f32; width];
         for c in 0..WIDTH {
-            let (before, gate) = (&self.before[c * width..][..width], &self.gate[c * width..][..width]);
-            for ((to, b), g) in activated.iter_mut().zip(before).zip(gate) {
-                *to = b * g;
-            }
+            let (before, gate) = (&row.before[c * width..][..width], &row.gate[c * width..][..width]);
+            let activated = &row.activated[c * width..][..width];
             of_activated.fill(0.0);
             for (k, of) in of_out.chunks_exact(width).enumerate() {
                 let w = readout.weight[k * WIDTH + c];
                 for (to, of) in of_activated.iter_mut().zip(of) {
                     *to += w * of;
                 }
-                sum.readout.weight[k * WIDTH + c] += product(of, &activated);
+                sum.readout.weight[k * WIDTH + c] += product(of, activated);
             }
             // d silu(z)/dz = σ (1 + z (1 - σ)).
             for ((of, b), g) in of_activated.iter_mut().zip(before).zip(gate) {
@@ -292,6 +402,7 @@ impl Row {
 }
 
 /// What keeps the quotient of two small probabilities small.
+#[inline(always)]
 pub(crate) fn epsilons(j: usize) -> (f32, f32) {
     if j == 0 {
         (EPSILON, 2.0 * EPSILON)
@@ -300,7 +411,44 @@ pub(crate) fn epsilons(j: usize) -> (f32, f32) {
     }
 }
 
+/// Adds lines that lie one after another, each times its weight, in their order.
+#[inline(always)]
+fn add(out: &mut [f32], w: [f32; TOGETHER], lines: &[f32]) {
+    let n = out.len();
+    let line = |k: usize| &lines[k * n..][..n];
+    let (a, b, c, d) = (line(0), line(1), line(2), line(3));
+    let (e, f, g, h) = (line(4), line(5), line(6), line(7));
+    for x in 0..n {
+        out[x] = out[x] + w[0] * a[x] + w[1] * b[x] + w[2] * c[x] + w[3] * d[x] + w[4] * e[x] + w[5] * f[x] + w[6] * g[x] + w[7] * h[x];
+    }
+}
+
+/// Adds `N` forecasts from the `first` on, at threshold `j`, each times its weight.
+#[inline(always)]
+fn blend<const N: usize>(
+    total: &mut [f32],
+    mixture: &mut [f32],
+    table: &[f32],
+    cell: &[f32],
+    analytic: &[f32],
+    (first, j): (usize, usize),
+) {
+    let n = total.len();
+    let mixture = &mut mixture[..n];
+    let t: [f32; N] = std::array::from_fn(|k| table[(first + k) * J + j]);
+    let cells: [&[f32]; N] = std::array::from_fn(|k| &cell[(first + k) * n..][..n]);
+    let a: [&[f32]; N] = std::array::from_fn(|k| &analytic[((first + k) * J + j) * n..][..n]);
+    for x in 0..n {
+        for k in 0..N {
+            let weight = cells[k][x] * t[k];
+            total[x] += weight;
+            mixture[x] += weight * a[k][x];
+        }
+    }
+}
+
 /// Sum in eight lanes, whose order does not depend on the machine.
+#[inline(always)]
 fn total(values: &[f32]) -> f32 {
     let mut lanes = [0.0f32; 8];
     let chunks = values.chunks_exact(8);
@@ -312,6 +460,7 @@ fn total(values: &[f32]) -> f32 {
 }
 
 /// Sum of products, in the same lanes.
+#[inline(always)]
 fn product(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0f32; 8];
     let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));

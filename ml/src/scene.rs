@@ -7,7 +7,7 @@ use nowblend_field::{
     advection::{Interpolation, SemiLagrangian},
 };
 
-use crate::nowcast_net::{FRAMES, Input, MULTIPLE};
+use crate::nowcast_net::{FRAMES, Input, MULTIPLE, THRESHOLDS_MM_H};
 
 /// Distance of cells that the network was made for, m.
 pub(crate) const SPACING_M: f64 = 2000.0;
@@ -96,6 +96,11 @@ impl Scene {
     /// Whether any frame saw the cell `[y, x]`.
     pub fn seen(&self) -> Array2<bool> {
         self.valid.fold_axis(Axis(0), false, |seen, v| *seen || *v > 0.0)
+    }
+
+    /// Whether no frame saw rain at the lowest threshold.
+    pub fn dry(&self) -> bool {
+        self.rain.iter().all(|rain| *rain < THRESHOLDS_MM_H[0] as f32)
     }
 
     /// The network's input for this scene alone, padded in the north and east with cells that are not observed.

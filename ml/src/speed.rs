@@ -7,7 +7,7 @@ use ndarray::Array3;
 
 use crate::{
     analytic::Analytic,
-    head,
+    head::{self, Voice},
     nowcast_net::{FRAMES, RainNet},
     scene::Scene,
     tiles,
@@ -39,9 +39,9 @@ fn probabilities_of_512_by_512_cells_and_12_lead_times() {
                 let started = Instant::now();
                 let features = tiles::features(&net, &scene, N, &device);
                 let of_features = started.elapsed().as_secs_f64();
-                let (analytic, readout) = (Analytic::new(&scene, (N, N)), head::readout(&net));
-                for lead in head::leads(&net.leads(&lead_min, &device)) {
-                    let p = head::probability(&features, &analytic, &lead, &readout, (N, N));
+                let (analytic, voice) = (Analytic::new(&scene, (N, N)), [Voice::new(&net, features, &lead_min)]);
+                for number in 0..lead_min.len() {
+                    let p = head::said(&voice, number, &analytic, (N, N)).probability;
                     assert!(p.iter().all(|p| (0.0..=1.0).contains(p)));
                 }
                 let all = started.elapsed().as_secs_f64();

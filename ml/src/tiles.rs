@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Cells over which neighbouring tiles fade into each other.
-const OVERLAP: usize = 96;
+const OVERLAP: usize = 64;
 
 /// Smallest tiles, cells; also the best: nearer to the windows of training than larger ones.
 pub(crate) const LEAST_TILE: usize = 224;
@@ -44,7 +44,7 @@ pub(crate) fn features(net: &RainNet, scene: &Scene, tile: usize, device: &Devic
 }
 
 /// What a network gives for a scene, `[channels, y, x]` with sides padded to multiples of 32, in tiles of at most `tile` x `tile` cells (a
-/// multiple of 32 above 192).
+/// multiple of 32 above 192). A tile in which no frame saw rain is not asked about: it gives nought.
 pub(crate) fn planes(scene: &Scene, tile: usize, channels: usize, net: impl Fn(&Scene) -> Tensor<4>) -> Vec<f32> {
     let (height, width) = padded(scene);
     if height <= tile && width <= tile {
@@ -55,13 +55,15 @@ pub(crate) fn planes(scene: &Scene, tile: usize, channels: usize, net: impl Fn(&
     for y in origins(height, tile) {
         for x in origins(width, tile) {
             let (h, w) = (tile.min(height - y), tile.min(width - x));
-            let part = numbers(net(&cut(scene, (y, x), (h, w))));
+            let part = cut(scene, (y, x), (h, w));
+            let part = (!part.dry()).then(|| numbers(net(&part)));
             let (along_y, along_x) = (fading(y, h, height), fading(x, w, width));
             for (row, fade_y) in along_y.iter().enumerate() {
                 let at = (y + row) * width + x;
                 for (weight, fade_x) in weights[at..at + w].iter_mut().zip(&along_x) {
                     *weight += fade_y * fade_x;
                 }
+                let Some(part) = &part else { continue };
                 for c in 0..channels {
                     let from = &part[(c * h + row) * w..][..w];
                     let to = &mut sum[c * height * width + at..][..w];
@@ -167,5 +169,27 @@ mod tests {
             found < 1.3 * smooth + 0.01,
             "steepest change {found} in tiles, {smooth} in one piece"
         );
+    }
+    #[test]
+    fn a_tile_without_rain_is_not_asked_about() {
+        // 224 + 160 + 160 columns; it rains in the first 100.
+        let rain = Array3::from_shape_fn((FRAMES, 224, 544), |(_, _, x)| if x < 100 { 2.0 } else { 0.0 });
+        let scene = Scene {
+            valid: Array3::ones(rain.raw_dim()),
+            motion: Array3::zeros((2, 224, 544)),
+            rain,
+            step_min: 5.0,
+        };
+        let asked = std::cell::Cell::new(0);
+        let found = planes(&scene, 224, 1, |part| {
+            asked.set(asked.get() + 1);
+            assert!(!part.dry());
+            Tensor::ones([1, 1, 224, 224], &Device::flex())
+        });
+        assert_eq!(asked.get(), 1);
+        let row = &found[100 * 544..101 * 544];
+        // 1 in the tile with rain, nought beyond it, and between them what fades.
+        assert!(row[..160].iter().all(|v| *v == 1.0) && row[224..].iter().all(|v| *v == 0.0));
+        assert!(row[160..224].windows(2).all(|pair| pair[1] < pair[0]));
     }
 }

@@ -188,7 +188,7 @@ mod tests {
     use super::*;
     use crate::{
         analytic::Analytic,
-        head::{self, Features},
+        head::{self, Features, Voice},
         nowcast_net::Input,
         scene::Scene,
     };
@@ -315,10 +315,10 @@ mod tests {
             let expected = analytic.index_axis(ndarray::Axis(2), y);
             close(found.into_dyn(), expected.into_dyn(), "analytic forecasts");
         }
-        let plain = Features::new(net.mixed(found));
-        let lead_times = head::leads(&net.leads(leads.as_slice().unwrap(), &device));
-        for (k, lead) in lead_times.iter().enumerate() {
-            let found = head::probability(&plain, &parts, lead, &head::readout(&net), (96, 96));
+        let lead_min = leads.as_slice().unwrap();
+        let voice = [Voice::new(&net, Features::new(net.mixed(found)), lead_min)];
+        for k in 0..lead_min.len() {
+            let found = head::said(&voice, k, &parts, (96, 96)).probability;
             close(
                 found.view().into_dyn(),
                 probability.index_axis(ndarray::Axis(0), k).into_dyn(),

@@ -7,8 +7,8 @@ use crate::{
     metric::Metric,
     plane::{Plane, RIM},
     shallow_water::Flow,
-    wide::{Work, wide},
 };
+use nowblend_field::wide::{Work, wide};
 
 /// Rows that one task works on.
 const STRIP: usize = 16;

@@ -35,7 +35,6 @@ pub mod time_integration;
 pub mod transport;
 mod wandering;
 mod wavefront;
-mod wide;
 mod widths;
 
 pub use config::ShallowWaterConfig;

@@ -14,8 +14,8 @@ use crate::{
     shallow_water::{Flow, Fluxes, ShallowWaterEquations},
     stage_rows::FlowRow,
     transport::{Emptied, Transport},
-    wide::{Work, wide},
 };
+use nowblend_field::wide::{Work, wide};
 
 /// Largest Courant number: where the three stages bear waves no more (their limit on the imaginary axis is √3).
 const COURANT_LIMIT: f64 = 1.732;

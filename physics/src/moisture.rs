@@ -7,8 +7,8 @@ use rayon::prelude::*;
 use crate::{
     metric::Metric,
     plane::{Plane, RIM},
-    wide::{Work, sum, wide},
 };
+use nowblend_field::wide::{Work, sum, wide};
 
 /// Order of the tracers of moist air.
 pub(crate) const VAPOUR: usize = 0;

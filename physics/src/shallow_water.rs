@@ -11,9 +11,9 @@ use crate::{
     stage_rows::{Equations, FlowRowMut, Give, StageRows},
     time_integration::{Stage, System, ssprk3, stages},
     wavefront::{Check, can_sweep, sweep},
-    wide::{Work, wide},
     widths::Widths,
 };
+use nowblend_field::wide::{Work, wide};
 
 /// Rows that one task works on, with its fluxes and vorticities in the cache.
 const STRIP: usize = 32;

@@ -11,8 +11,8 @@ use crate::{
     parabolas::{between, depths, edges, is_nought, limited, parabolas, shares, through, update},
     plane::{Plane, RIM, Shape},
     shallow_water::Fluxes,
-    wide::{Work, sum, wide},
 };
+use nowblend_field::wide::{Work, sum, wide};
 
 /// Rows that one task works on.
 const STRIP: usize = 16;

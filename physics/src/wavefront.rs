@@ -14,9 +14,9 @@ use crate::{
     shallow_water::{Flow, Fluxes, Writes, writes},
     stage_rows::{Equations, FlowRow, FlowRowMut, Give, StageRows},
     time_integration::Stage,
-    wide::{Work, wide},
     widths::Widths,
 };
+use nowblend_field::wide::{Work, wide};
 
 /// Fewest rows that a strip has; each computes nine rows of a stage again.
 const FEWEST: usize = 32;

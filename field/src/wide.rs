@@ -1,8 +1,8 @@
 //! Lets the inner loops use the processor's wide vector units where it has them, with the very same results.
 
 /// A loop over whole rows that is worth compiling twice.
-pub(crate) trait Work {
-    /// Does it. Mark it `#[inline(always)]`, and what it calls, or it is compiled for the oldest processors only.
+pub trait Work {
+    /// Does it; mark it `#[inline(always)]`, and what it calls, or it is compiled for the oldest processors only.
     fn run(self);
 }
 
@@ -10,7 +10,7 @@ pub(crate) trait Work {
 ///
 /// No products are fused with sums, so that every processor rounds alike.
 #[inline]
-pub(crate) fn wide(work: impl Work) {
+pub fn wide(work: impl Work) {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
         #[allow(unsafe_code, reason = "compiled for AVX2, which the line above has found")]
@@ -30,7 +30,7 @@ fn in_four_lanes(work: impl Work) {
 
 /// Sum of a row in eight lanes, the same on every processor.
 #[inline(always)]
-pub(crate) fn sum(values: &[f64]) -> f64 {
+pub fn sum(values: &[f64]) -> f64 {
     let (eights, rest) = values.as_chunks::<8>();
     let mut lanes = [0.0; 8];
     for eight in eights {
