@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::{
     Grid, LeadTime, Motion,
-    advection::{Interpolation, value_at},
+    advection::{Beyond, Cells},
 };
 
 /// Longest way between two positions of the rain that are added up, cells.
@@ -47,6 +47,7 @@ impl Accumulation {
         let positions = ((self.fastest * seconds / WAY).ceil() as usize).clamp(1, POSITIONS);
         let (before, after) = (before.as_standard_layout(), after.as_standard_layout());
         let (before, after) = (before.view(), after.view());
+        let (first, second) = (Cells::of(before), Cells::of(after));
         let reach = (self.fastest * seconds).ceil() as usize + 1;
         let squares = Squares::of(&before, &after, reach);
         let mut amount = Array2::zeros(before.dim());
@@ -66,8 +67,9 @@ impl Accumulation {
                 let mut sum = 0.0;
                 for k in 0..positions {
                     let a = (k as f32 + 0.5) / positions as f32;
-                    let first = value_at(&before, y - a * dy, x - a * dx, Interpolation::Linear);
-                    let second = value_at(&after, y + (1.0 - a) * dy, x + (1.0 - a) * dx, Interpolation::Linear);
+                    let b = 1.0 - a;
+                    let first = first.linear(y - a * dy, x - a * dx, Beyond::Missing);
+                    let second = second.linear(y + b * dy, x + b * dx, Beyond::Missing);
                     sum += fade(first, second, a)
                         .or_else(|| fade(before[[row, column]], after[[row, column]], a))
                         .unwrap_or(f32::NAN);

@@ -217,10 +217,7 @@ impl Displacement {
         of: impl Fn((usize, usize), (f32, f32), f32) -> f32 + Sync,
     ) {
         let field = field.as_standard_layout();
-        let field = Cells {
-            view: field.view(),
-            flat: field.as_slice().expect("made in standard layout"),
-        };
+        let field = Cells::of(field.view());
         match interpolation {
             // A loop of its own for each: what is asked once is not asked for every cell.
             Interpolation::Linear => self.each(out, |cell, (y, x)| of(cell, (y, x), field.linear(y, x, beyond))),
@@ -231,32 +228,50 @@ impl Displacement {
     /// Into each cell `[y, x]` of `out` what `of` says of the cell and its departure point, in cells.
     pub fn each<T: Send>(&self, mut out: ArrayViewMut2<'_, T>, of: impl Fn((usize, usize), (f32, f32)) -> T + Sync) {
         assert_eq!(out.dim(), self.shape, "one value for each cell");
-        let spacing = self.spacing;
         Zip::indexed(out.rows_mut()).par_for_each(|row, mut out| {
-            let (j, fy) = self.node(row);
-            let j1 = (j + 1).min(self.dy.nrows() - 1);
-            let along = |a: &Array2<f32>, i: usize| a[[j, i]] + fy * (a[[j1, i]] - a[[j, i]]);
-            let mut west = (along(&self.dy, 0), along(&self.dx, 0));
-            for (i, mut cells) in out.axis_chunks_iter_mut(Axis(0), spacing).enumerate() {
-                let first = i * spacing;
-                let east = if i + 1 < self.dy.ncols() {
-                    (along(&self.dy, i + 1), along(&self.dx, i + 1))
-                } else {
-                    west
-                };
-                let step = ((east.0 - west.0) / spacing as f32, (east.1 - west.1) / spacing as f32);
-                for (k, cell) in cells.iter_mut().enumerate() {
-                    let (dy, dx) = (west.0 + k as f32 * step.0, west.1 + k as f32 * step.1);
-                    *cell = of((row, first + k), (row as f32 + dy, (first + k) as f32 + dx));
-                }
-                west = east;
+            let (dy, dx) = (self.along_row(&self.dy, row), self.along_row(&self.dx, row));
+            let here = row as f32;
+            for (column, (cell, (dy, dx))) in out.iter_mut().zip(dy.iter().zip(&dx)).enumerate() {
+                *cell = of((row, column), (here + dy, column as f32 + dx));
             }
         });
+    }
+
+    /// One part of the displacement in the cells of a row, and perhaps some beyond its end.
+    fn along_row(&self, of: &Array2<f32>, row: usize) -> Vec<f32> {
+        let (j, share) = self.node(row);
+        let north = of.row((j + 1).min(of.nrows() - 1));
+        let nodes: Vec<f32> = of.row(j).iter().zip(north).map(|(a, b)| a + share * (b - a)).collect();
+        let mut cells = vec![0.0; nodes.len() * self.spacing];
+        match self.spacing {
+            // The usual one, unrolled.
+            4 => between::<4>(&nodes, &mut cells),
+            spacing => {
+                for (i, cells) in cells.chunks_exact_mut(spacing).enumerate() {
+                    let (west, step) = (nodes[i], step(&nodes, i, spacing));
+                    cells.iter_mut().enumerate().for_each(|(k, cell)| *cell = west + k as f32 * step);
+                }
+            }
+        }
+        cells
     }
 
     /// The node at or before a row or column, and the fraction of the way to the next.
     fn node(&self, cell: usize) -> (usize, f32) {
         (cell / self.spacing, (cell % self.spacing) as f32 / self.spacing as f32)
+    }
+}
+
+/// What is added from cell to cell after a node; nothing after the last.
+fn step(nodes: &[f32], node: usize, spacing: usize) -> f32 {
+    nodes.get(node + 1).map_or(0.0, |next| (next - nodes[node]) / spacing as f32)
+}
+
+/// `N` cells from each node on.
+fn between<const N: usize>(nodes: &[f32], cells: &mut [f32]) {
+    for (i, cells) in cells.as_chunks_mut::<N>().0.iter_mut().enumerate() {
+        let (west, step) = (nodes[i], step(nodes, i, N));
+        *cells = std::array::from_fn(|k| west + k as f32 * step);
     }
 }
 
@@ -289,15 +304,23 @@ impl Beyond {
 }
 
 /// A field that is read at many places.
-struct Cells<'a> {
+pub(crate) struct Cells<'a> {
     view: ArrayView2<'a, f32>,
     flat: &'a [f32],
 }
 
-impl Cells<'_> {
+impl<'a> Cells<'a> {
+    /// Of a field in standard layout.
+    pub fn of(view: ArrayView2<'a, f32>) -> Self {
+        Self {
+            view,
+            flat: view.to_slice().expect("the field is in standard layout"),
+        }
+    }
+
     /// As [`value_at`], bilinear, quicker where all cells around are inside and observed.
     #[inline(always)]
-    fn linear(&self, y: f32, x: f32, beyond: Beyond) -> f32 {
+    pub fn linear(&self, y: f32, x: f32, beyond: Beyond) -> f32 {
         let (ny, nx) = self.view.dim();
         if y >= 1.0 && x >= 1.0 && y < ny as f32 - 2.0 && x < nx as f32 - 2.0 {
             let (y0, x0) = (whole(y), whole(x));
@@ -309,6 +332,11 @@ impl Cells<'_> {
             let value = south + fy * (north - south);
             if !value.is_nan() {
                 return value;
+            }
+            // What was not observed needs no more asking, and often lies together.
+            let nearest = around[if fy >= 0.5 { nx } else { 0 } + usize::from(fx >= 0.5)];
+            if nearest.is_nan() {
+                return nearest;
             }
         }
         self.slow(y, x, Interpolation::Linear, beyond)

@@ -10,6 +10,7 @@ mod analysis;
 mod atmosphere;
 mod bounds;
 mod error;
+pub mod exponential;
 mod forecast;
 mod forecaster;
 // This crate's own tests do not transform, and to compile it for them again takes as long as all the rest.

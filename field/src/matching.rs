@@ -8,6 +8,10 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
+use crate::wide::{Work, wide};
+
+/// Values that are compared at a time.
+const LANES: usize = 16;
 /// Bins between the smallest and the largest value of a field.
 const BINS: usize = 4096;
 
@@ -40,16 +44,13 @@ impl Distribution {
         self.wet.len()
     }
 
-    /// Gives `field` `[y, x]`, of any unit, this distribution on the cells where `counted` holds: the wettest becomes the wettest. Elsewhere
+    /// Gives `field` `[y, x]`, of any unit and in standard layout, this distribution on the cells where `counted` holds: the wettest becomes the wettest. Elsewhere
     /// what is as large becomes as wet. All that is as small as the smallest is dry.
     pub fn impose(&self, mut field: ArrayViewMut2<'_, f32>, counted: &Array2<bool>) {
-        let counts = || field.iter().zip(counted).filter(|(_, counted)| **counted).map(|(v, _)| *v);
-        let (mut low, mut high, mut total) = (f32::INFINITY, f32::NEG_INFINITY, 0usize);
-        for value in counts() {
-            low = low.min(value);
-            high = high.max(value);
-            total += 1;
-        }
+        let values = field.as_slice_mut().expect("fields are in standard layout");
+        let counted = counted.as_slice().expect("masks are in standard layout");
+        let (low, high) = bounds(values, counted);
+        let total = counted.iter().filter(|counted| **counted).count();
         if self.wet.is_empty() || high <= low || !(low.is_finite() && high.is_finite()) {
             field.fill(self.dry);
             return;
@@ -57,7 +58,9 @@ impl Distribution {
         let scale = BINS as f32 / (high - low);
         let place = |value: f32| ((value - low) * scale).clamp(0.0, BINS as f32);
         let mut histogram = vec![0u32; BINS];
-        counts().for_each(|value| histogram[(place(value) as usize).min(BINS - 1)] += 1);
+        for (value, counted) in values.iter().zip(counted) {
+            histogram[bin(place(*value))] += u32::from(*counted);
+        }
 
         // Values at the edges of the bins; the bin in which rain begins is cut where it does.
         let dry = (1.0 - self.wet_share) * total as f64;
@@ -77,12 +80,12 @@ impl Distribution {
             below = up_to;
         }
         let driest = self.wet[0];
-        field.mapv_inplace(|value| {
+        let imposed = |value: f32| {
             if value <= low {
                 return self.dry;
             }
             let place = place(value);
-            let bin = (place as usize).min(BINS - 1);
+            let bin = bin(place);
             let within = place - bin as f32;
             if bin == begins.0 {
                 if within < begins.1 {
@@ -92,7 +95,8 @@ impl Distribution {
             } else {
                 edges[bin] + within * (edges[bin + 1] - edges[bin])
             }
-        });
+        };
+        values.iter_mut().for_each(|value| *value = imposed(*value));
     }
 
     /// What a share of the wet cells does not exceed.
@@ -101,6 +105,50 @@ impl Distribution {
         let (low, part) = (place as usize, place.fract() as f32);
         let next = self.wet[(low + 1).min(self.wet.len() - 1)];
         self.wet[low] + part * (next - self.wet[low])
+    }
+}
+
+/// The bin of a place from 0 up to their number; processors are quicker with 32 bits than with 64.
+#[inline]
+fn bin(place: f32) -> usize {
+    (place as i32 as usize).min(BINS - 1)
+}
+
+/// The smallest and the largest of the values that count.
+fn bounds(values: &[f32], counted: &[bool]) -> (f32, f32) {
+    let mut bounds = (f32::INFINITY, f32::NEG_INFINITY);
+    wide(Bounds {
+        values,
+        counted,
+        bounds: &mut bounds,
+    });
+    bounds
+}
+
+struct Bounds<'a> {
+    values: &'a [f32],
+    counted: &'a [bool],
+    bounds: &'a mut (f32, f32),
+}
+
+impl Work for Bounds<'_> {
+    #[inline(always)]
+    fn run(self) {
+        // Lanes of their own, whose order no processor changes.
+        let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+        let (values, rest) = self.values.as_chunks::<LANES>();
+        let (counted, counted_rest) = self.counted.as_chunks::<LANES>();
+        for (values, counted) in values.iter().zip(counted) {
+            for k in 0..LANES {
+                low[k] = low[k].min(if counted[k] { values[k] } else { f32::INFINITY });
+                high[k] = high[k].max(if counted[k] { values[k] } else { f32::NEG_INFINITY });
+            }
+        }
+        let rest = rest.iter().zip(counted_rest).filter(|(_, counted)| **counted);
+        let (rest_low, rest_high) = rest.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), (v, _)| {
+            (low.min(*v), high.max(*v))
+        });
+        *self.bounds = (low.into_iter().fold(rest_low, f32::min), high.into_iter().fold(rest_high, f32::max));
     }
 }
 

@@ -2,10 +2,12 @@
 //! an error in its intensity, each as probabilities of exceedance.
 
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
-use nowblend_field::wide::{Work, wide};
+use nowblend_field::{
+    exponential::logistic,
+    wide::{Work, wide},
+};
 
 use crate::{
-    exponential::logistic,
     nowcast_net::{FRAMES, J, THRESHOLDS_MM_H},
     scene::Scene,
 };

@@ -8,7 +8,6 @@ mod detail;
 mod error;
 mod evolution_net;
 mod evolution_nowcaster;
-mod exponential;
 pub mod graph;
 mod head;
 mod head_tensors;

@@ -12,12 +12,12 @@
 //! P_j = Π_{i <= j} σ(logit c_i + β_i + o_{S+i})
 //! ```
 
-use nowblend_field::wide::{Work, wide};
-
-use crate::{
+use nowblend_field::{
     exponential::{exponential, logistic},
-    nowcast_net::{J, S, WIDTH},
+    wide::{Work, wide},
 };
+
+use crate::nowcast_net::{J, S, WIDTH};
 
 /// Features that are added together, so that sums stay in registers: the vector units work, not the memory.
 const TOGETHER: usize = 8;

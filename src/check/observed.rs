@@ -1,5 +1,7 @@
 //! What the radar saw and what a component said before, in the coarse form that checks compare with.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use ndarray::{Array2, ArrayView2, CowArray, Ix2, s};
 use nowblend_field::{Analysis, Grid, LeadTime, Motion, Slice, advection::SemiLagrangian};
 
@@ -11,6 +13,8 @@ const RESOLVED_SPEED_M_S: f64 = 10.0;
 const MOST_BLOCKS: usize = 320;
 /// Points along a side at most on which parcels are followed back; the motion is smoother than that.
 const MOST_PARCELS: usize = 128;
+/// Rows whose rain is held against that which was carried there, at most, and as many columns: an even sample of a large grid.
+const MOST_LINES: usize = 512;
 /// Diagnostics of the core that the moisture checks read.
 const COLUMN_WATER: &str = "column_water_kg_m2";
 const FLUX_DIVERGENCE: &str = "moisture_flux_divergence_kg_m2_s";
@@ -22,6 +26,8 @@ pub struct Observed<'a> {
     grid: Grid,
     latest: Array2<f32>,
     motion: Result<Motion, String>,
+    /// What was carried to the lead time asked for last: several checks of several components ask for it.
+    carried: Mutex<Option<(LeadTime, Arc<Carried>)>>,
 }
 
 impl<'a> Observed<'a> {
@@ -39,6 +45,7 @@ impl<'a> Observed<'a> {
             grid: analysis.grid().coarsen(factor),
             latest: block_mean(observed.last(), factor),
             motion: motion.map(|m| blocks_of_motion(m, factor)),
+            carried: Mutex::new(None),
         }
     }
 
@@ -115,8 +122,30 @@ impl<'a> Observed<'a> {
         Ok(())
     }
 
+    /// The newest frame, carried along its motion to a lead time.
+    pub(super) fn carried(&self, lead_time: LeadTime) -> Result<Arc<Carried>, String> {
+        let last = |carried: &Option<(LeadTime, Arc<Carried>)>| {
+            let (at, carried) = carried.as_ref()?;
+            (*at == lead_time).then(|| Arc::clone(carried))
+        };
+        if let Some(there) = last(&self.carried.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(there);
+        }
+        // Not under the lock: this waits for other threads, which may wait for the lock.
+        let origins = self.origins(lead_time)?;
+        let newest = self.analysis.observed().last();
+        let (ny, nx) = newest.dim();
+        let stride = ny.max(nx).div_ceil(MOST_LINES).max(1);
+        let rain = Array2::from_shape_fn((ny.div_ceil(stride), nx.div_ceil(stride)), |(row, column)| {
+            origins.of(row * stride, column * stride).map_or(f32::NAN, |from| newest[from])
+        });
+        let carried = Arc::new(Carried { stride, rain });
+        *self.carried.lock().unwrap_or_else(PoisonError::into_inner) = Some((lead_time, Arc::clone(&carried)));
+        Ok(carried)
+    }
+
     /// Where the rain that the observed motion brings to each cell at `lead_time` was at the reference time.
-    pub(super) fn origins(&self, lead_time: LeadTime) -> Result<Origins, String> {
+    fn origins(&self, lead_time: LeadTime) -> Result<Origins, String> {
         let motion = self.motion()?;
         let (ny, nx) = self.grid.shape();
         let more = ny.max(nx).div_ceil(MOST_PARCELS).clamp(1, ny.min(nx));
@@ -142,8 +171,16 @@ fn blocks_of_motion(motion: &Motion, factor: usize) -> Motion {
     }
 }
 
+/// Rain where its motion has taken it.
+pub(super) struct Carried {
+    /// It is told for every so many rows and columns, from the first on.
+    pub stride: usize,
+    /// Rain `[y, x]` of those, mm h⁻¹; NaN where it comes from outside the map or from what was not observed.
+    pub rain: Array2<f32>,
+}
+
 /// Where rain came from, by cell of the full grid.
-pub(super) struct Origins {
+struct Origins {
     /// Cells along a side of a block on which the displacement is known.
     factor: f32,
     /// Displacement back to the reference time, cells of the full grid.
@@ -154,7 +191,7 @@ pub(super) struct Origins {
 
 impl Origins {
     /// The cell that held the rain of `(row, column)` at the reference time; nothing if that lies outside the grid.
-    pub fn of(&self, row: usize, column: usize) -> Option<(usize, usize)> {
+    fn of(&self, row: usize, column: usize) -> Option<(usize, usize)> {
         let (by, bx) = self.dy.dim();
         let place = |index: usize, count: usize| {
             let at = ((index as f32 + 0.5) / self.factor - 0.5).clamp(0.0, (count - 1) as f32);

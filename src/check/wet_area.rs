@@ -1,6 +1,6 @@
 //! Does the forecast keep as much wet area, and as strong extremes, as the rain that was observed?
 
-use ndarray::ArrayView2;
+use ndarray::{Axis, s};
 use nowblend_field::Slice;
 use rayon::prelude::*;
 
@@ -9,8 +9,6 @@ use super::{
     finding::{Measure, short},
 };
 
-/// Rows that are looked at, at most, and as many columns: an even sample of a large grid.
-const MOST_LINES: usize = 512;
 /// Least share of wet cells for a ratio to mean anything.
 const LEAST_WET: f64 = 1e-3;
 
@@ -27,45 +25,24 @@ impl Samples {
         let Some(members) = &slice.rain else {
             return Err("the slice has no rain".to_owned());
         };
-        let origins = evidence.observed.origins(slice.lead_time)?;
-        let newest = evidence.observed.analysis().observed().last();
-        let (ny, nx) = newest.dim();
-        let stride = ny.max(nx).div_ceil(MOST_LINES).max(1);
-        let mut samples = Self {
-            forecast: Vec::new(),
-            observed: Vec::new(),
-        };
-        for member in members.outer_iter() {
-            let rows: Vec<Vec<(f32, f32)>> = (0..ny)
-                .into_par_iter()
-                .step_by(stride)
-                .map(|row| sample_row(row, stride, nx, &member, &newest, &origins))
-                .collect();
-            for (forecast, observed) in rows.into_iter().flatten() {
-                samples.forecast.push(forecast);
-                samples.observed.push(observed);
-            }
-        }
-        if samples.forecast.is_empty() {
+        let carried = evidence.observed.carried(slice.lead_time)?;
+        let by_member: Vec<Vec<(f32, f32)>> = members
+            .axis_iter(Axis(0))
+            .into_par_iter()
+            .map(|member| {
+                let sampled = member.slice_move(s![..;carried.stride, ..;carried.stride]);
+                let pairs = sampled.iter().zip(&carried.rain).map(|(forecast, observed)| (*forecast, *observed));
+                pairs
+                    .filter(|(forecast, observed)| forecast.is_finite() && observed.is_finite())
+                    .collect()
+            })
+            .collect();
+        let (forecast, observed): (Vec<f32>, Vec<f32>) = by_member.into_iter().flatten().unzip();
+        if forecast.is_empty() {
             return Err("no cell has both a forecast and an observation that was carried there".to_owned());
         }
-        Ok(samples)
+        Ok(Self { forecast, observed })
     }
-}
-
-fn sample_row(
-    row: usize,
-    stride: usize,
-    nx: usize,
-    forecast: &ArrayView2<'_, f32>,
-    newest: &ArrayView2<'_, f32>,
-    origins: &super::observed::Origins,
-) -> Vec<(f32, f32)> {
-    let cells = (0..nx).step_by(stride).filter_map(|column| {
-        let pair = (forecast[[row, column]], newest[origins.of(row, column)?]);
-        (pair.0.is_finite() && pair.1.is_finite()).then_some(pair)
-    });
-    cells.collect()
 }
 
 /// Share of cells at or above the wet threshold, relative to the newest frame carried along its motion.
@@ -236,7 +213,7 @@ mod tests {
         let analysis = scenes::analysis(&scene);
         let member = scene.rain_at(scenes::REFERENCE_S + 300.0);
         let ensemble = Slice {
-            rain: Some(ndarray::stack![ndarray::Axis(0), member, member, member]),
+            rain: Some(ndarray::stack![Axis(0), member, member, member]),
             ..scenes::scaled(&scene, 5, 1.0)
         };
         let finding = scenes::first(&WetArea::new(&CheckConfig::default()), &analysis, &ensemble);

@@ -1,10 +1,12 @@
 //! What the newest frames tell of the rain that is now: its waves, how long each scale lives, and its distribution.
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip};
 use nowblend_field::{
     Analysis, Error, LeadTime, Notice, NoticeKind,
     advection::{Beyond, Displacement, Interpolation, nearest},
+    exponential::exponential,
     matching::Distribution,
+    wide::{Work, wide},
 };
 
 use super::{
@@ -117,18 +119,23 @@ impl Past {
         out: ArrayViewMut2<'_, f32>,
     ) {
         self.distribution.impose(field.view_mut(), &self.seen);
+        let mut out = out;
+        displacement.read_as(
+            field.view(),
+            interpolation,
+            Beyond::Mirrored(f32::INFINITY),
+            out.view_mut(),
+            |cell, from, db| {
+                if known(cell, from) { db } else { f32::NAN }
+            },
+        );
         let least = self.dry_db + DRY_BELOW_DB;
-        let rain = |cell, from, db: f32| {
-            if !known(cell, from) {
-                f32::NAN
-            } else if db < least {
-                0.0
-            } else {
-                // 10^(dB/10).
-                (db * (0.1 * std::f32::consts::LOG2_10)).exp2()
-            }
-        };
-        displacement.read_as(field.view(), interpolation, Beyond::Mirrored(f32::INFINITY), out, rain);
+        Zip::from(out.rows_mut()).par_for_each(|row| {
+            wide(Rates {
+                row: row.into_slice().expect("fields are in standard layout"),
+                least,
+            });
+        });
     }
 
     /// Whether a cell lies no farther than `reach` cells from those that were observed.
@@ -153,6 +160,24 @@ impl Past {
     /// Steps between frames that a lead time is.
     pub fn steps(&self, lead_time: LeadTime) -> f64 {
         f64::from(lead_time.seconds()) / self.step_s
+    }
+}
+
+/// Decibels that become mm h⁻¹: nothing below the `least`.
+struct Rates<'a> {
+    row: &'a mut [f32],
+    least: f32,
+}
+
+impl Work for Rates<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for value in self.row {
+            // 10^(dB/10).
+            let rate = exponential(*value * (0.1 * std::f32::consts::LN_10));
+            let rate = if *value < self.least { 0.0 } else { rate };
+            *value = if value.is_nan() { f32::NAN } else { rate };
+        }
     }
 }
 

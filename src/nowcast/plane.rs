@@ -103,10 +103,14 @@ impl Plane {
         let mut spectrum = vec![Complex32::default(); ny * waves];
         spectrum.par_chunks_mut(ny * LINES).enumerate().for_each(|(block, columns)| {
             let first = block * LINES;
-            let count = columns.len() / ny;
-            for (y, line) in lines.chunks(waves).enumerate() {
-                for (k, value) in line[first..first + count].iter().enumerate() {
-                    columns[k * ny + y] = *value;
+            // Eight lines at a time, so that what is written lies together, too.
+            for (block, eight) in lines.chunks(LINES / 2 * waves).enumerate() {
+                let south = block * (LINES / 2);
+                for (k, column) in columns.chunks_exact_mut(ny).enumerate() {
+                    let column = &mut column[south..];
+                    for (value, line) in column.iter_mut().zip(eight.chunks_exact(waves)) {
+                        *value = line[first + k];
+                    }
                 }
             }
             self.along_columns(&*self.columns_forward, columns);
@@ -138,9 +142,13 @@ impl Plane {
                     resize(real, nx);
                     let needed = self.rows_back.get_scratch_len();
                     resize(scratch, needed);
-                    for (kx, column) in spectrum.chunks(ny).enumerate() {
-                        for (k, value) in column[first..first + count].iter().enumerate() {
-                            lines[k * waves + kx] = *value;
+                    // Eight columns at a time, so that what is written lies together, too.
+                    for (block, eight) in spectrum.chunks(LINES / 2 * ny).enumerate() {
+                        let west = block * (LINES / 2);
+                        for (k, line) in lines.chunks_exact_mut(waves).take(count).enumerate() {
+                            for (value, column) in line[west..].iter_mut().zip(eight.chunks_exact(ny)) {
+                                *value = column[first + k];
+                            }
                         }
                     }
                     for (k, mut row) in rows.outer_iter_mut().enumerate() {

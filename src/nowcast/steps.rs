@@ -130,7 +130,9 @@ impl Forecaster for Steps {
         let cell_m = analysis.grid().cell_size_m();
         let window = (1000.0 * config.noise_window_km / cell_m).round() as usize;
         let windows = (window > 0).then(|| NoiseWindows::over(past.newest_db.view(), window));
-        let still = |_| Member {
+        let drifts = [0, 1].map(|index| laplace(seed.derive("motion"), config.members, index));
+        let still = |k: usize| Member {
+            drift: (drifts[0][k], drifts[1][k]),
             noise: vec![Complex32::default(); past.newest.len()],
             noise_before: vec![Complex32::default(); past.newest.len()],
             trajectories: trajectories.clone(),
@@ -222,6 +224,8 @@ struct Member {
     noise: Spectrum,
     noise_before: Spectrum,
     trajectories: Trajectories,
+    /// Its differences of the motion, along and across, in standard deviations.
+    drift: (f64, f64),
 }
 
 struct StepsRun<'a> {
@@ -400,7 +404,8 @@ impl Scene<'_> {
             1000.0 * self.config.envelope_rim_km / self.cell_m,
         );
         self.envelope.confine(rain.view_mut(), self.past.dry_db, reach as f32, rim as f32);
-        let displacement = member.trajectories.drift_to(self.lead_time, self.drift(k));
+        let drift = self.drift(member);
+        let displacement = member.trajectories.drift_to(self.lead_time, drift);
         self.past.rain_into(
             rain,
             displacement,
@@ -448,16 +453,16 @@ impl Scene<'_> {
         std::mem::swap(&mut member.noise, &mut member.noise_before);
     }
 
-    /// What is added to the motion of member `k` at the lead time.
-    fn drift(&self, k: usize) -> Drift {
+    /// What is added to the motion of a member at the lead time.
+    fn drift(&self, member: &Member) -> Drift {
         let minutes = self.lead_time.minutes();
-        let cells_s = |[a, b, c]: [f64; 3], index| {
+        let cells_s = |[a, b, c]: [f64; 3], times: f64| {
             let km_h = self.config.motion_spread * (a * minutes.powf(b) + c).max(0.0);
-            (laplace(self.seed.derive("motion"), k, index) * km_h / 3.6 / self.cell_m) as f32
+            (times * km_h / 3.6 / self.cell_m) as f32
         };
         Drift {
-            along: cells_s(ALONG, 0),
-            left: cells_s(ACROSS, 1),
+            along: cells_s(ALONG, member.drift.0),
+            left: cells_s(ACROSS, member.drift.1),
         }
     }
 }
@@ -528,6 +533,7 @@ mod tests {
             let mut power = [0.0; 4];
             for k in 0..40 {
                 let mut member = Member {
+                    drift: (0.0, 0.0),
                     noise: vec![Complex32::default(); past.newest.len()],
                     noise_before: vec![Complex32::default(); past.newest.len()],
                     trajectories: SemiLagrangian::default()

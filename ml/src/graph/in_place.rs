@@ -5,9 +5,10 @@
 //! tests hold both against each other.
 
 use burn::tensor::{Int, Tensor, TensorData, activation::silu, module::layer_norm};
+use nowblend_field::exponential::exponential;
 
 use super::blocks::is_cpu;
-use crate::{exponential::exponential, head::numbers};
+use crate::head::numbers;
 
 /// Rows that edges look up, each many times.
 #[derive(Debug)]

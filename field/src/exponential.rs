@@ -4,7 +4,7 @@
 ///
 /// 2^n · e^r with x = n ln 2 + r and |r| <= ln 2 / 2; e^r by its series to r⁷ / 7!, whose rest is below 5e-9.
 #[inline(always)]
-pub(crate) fn exponential(x: f32) -> f32 {
+pub fn exponential(x: f32) -> f32 {
     // Adding it rounds to an integer, which then stands in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);
@@ -21,7 +21,7 @@ pub(crate) fn exponential(x: f32) -> f32 {
 
 /// 1 / (1 + exp(-x)).
 #[inline(always)]
-pub(crate) fn logistic(x: f32) -> f32 {
+pub fn logistic(x: f32) -> f32 {
     1.0 / (1.0 + exponential(-x))
 }
 
