@@ -23,6 +23,17 @@ const DRY_BELOW_DB: f32 = 5.0;
 const STEP_MIN: f64 = 5.0;
 /// Fewer wet cells than this tell nothing of how long scales live.
 const FEWEST_WET: usize = 50;
+/// So many pieces of rain tell half of how long a scale lives. Of 1, 4 and 16 this gave the best CSI at 1 mm h⁻¹ after an hour on train and validation events.
+const FEW_PIECES: f64 = 4.0;
+
+/// Which cells tell how long the scales of the rain live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Among {
+    /// All of them: where it does not rain counts, too.
+    All,
+    /// Those where it has rained all the while, as far as they are enough: the edges of the rain, which live long, do not speak for what is inside.
+    Wet,
+}
 
 /// The rain at the reference time in decibels, and its past brought along the motion to where it is now.
 pub struct Past {
@@ -49,8 +60,16 @@ pub struct Past {
 }
 
 impl Past {
-    /// From up to three frames of `analysis`, in `scales` scales; rain below `rain_min_mm_h` is none. `name` is whose notices they are.
-    pub fn of(analysis: &Analysis, scales: usize, rain_min_mm_h: f64, name: &str, notices: &mut Vec<Notice>) -> Result<Self, Error> {
+    /// From up to three frames of `analysis`, in `scales` scales, whose lives the cells `among` tell; rain below `rain_min_mm_h` is none. `name` is whose
+    /// notices they are.
+    pub fn of(
+        analysis: &Analysis,
+        scales: usize,
+        rain_min_mm_h: f64,
+        among: Among,
+        name: &str,
+        notices: &mut Vec<Notice>,
+    ) -> Result<Self, Error> {
         let observed = analysis.observed();
         let step_s = observed.step().map_or(60.0 * STEP_MIN, |s| f64::from(s.seconds()));
         let rain_min = rain_min_mm_h as f32;
@@ -65,11 +84,11 @@ impl Past {
         let (ny, nx) = now.dim();
         let newest_db = wide.slice(ndarray::s![..ny, ..nx]).to_owned();
         let newest = plane.forward(&wide);
-        let lagged: Vec<Spectrum> = past_frames(analysis, now.view(), 2, Interpolation::Cubic, |frame| {
+        let arrived: Vec<Array2<f32>> = past_frames(analysis, now.view(), 2, Interpolation::Cubic, |frame| {
             decibels(frame, rain_min, dry_db).into()
         })?
-        .map(|arrived| plane.forward(&plane.spread(arrived.view())))
         .collect();
+        let lagged: Vec<Spectrum> = arrived.iter().map(|then| plane.forward(&plane.spread(then.view()))).collect();
 
         let cell_km = analysis.grid().cell_size_m() / 1000.0;
         let by_experience = |cells: &f64| Memory::by_experience(cells * cell_km, step_s / 60.0);
@@ -86,8 +105,24 @@ impl Past {
             }
             cascade.centres().iter().map(by_experience).collect()
         } else {
-            let two_steps = |scale: usize| alike.get(1).map_or(f64::NAN, |two| two[scale].correlation);
-            let of = |scale: usize| Memory::of(alike[0][scale].correlation, two_steps(scale));
+            let of_all = alike
+                .iter()
+                .map(|alike| alike.iter().map(|alike| alike.correlation).collect())
+                .collect();
+            let correlations: Vec<Vec<f64>> = match among {
+                Among::All => of_all,
+                Among::Wet => {
+                    let wet = always_wet(&now, &arrived, dry_db);
+                    let bands = Bands {
+                        plane: &plane,
+                        cascade: &cascade,
+                        wet: &wet,
+                    };
+                    bands.correlations(&newest, &lagged, &of_all)
+                }
+            };
+            let two_steps = |scale: usize| correlations.get(1).map_or(f64::NAN, |two| two[scale]);
+            let of = |scale: usize| Memory::of(correlations[0][scale], two_steps(scale));
             (0..cascade.scales()).map(of).collect()
         };
         let strength = |scale: usize| alike.first().map_or(1.0, |one| one[scale].ratio.clamp(0.5, 2.0));
@@ -160,6 +195,60 @@ impl Past {
     /// Steps between frames that a lead time is.
     pub fn steps(&self, lead_time: LeadTime) -> f64 {
         f64::from(lead_time.seconds()) / self.step_s
+    }
+}
+
+/// Cells where it rains `now` `[y, x]`, decibels, and did so in what has `arrived`.
+fn always_wet(now: &Array2<f32>, arrived: &[Array2<f32>], dry_db: f32) -> Array2<bool> {
+    let least = dry_db + DRY_BELOW_DB;
+    let mut wet = now.mapv(|db| db >= least);
+    for then in arrived {
+        Zip::from(&mut wet).and(then).for_each(|wet, db| *wet &= *db >= least);
+    }
+    wet
+}
+
+/// The scales of fields on the cells that are `wet`.
+struct Bands<'a> {
+    plane: &'a Plane,
+    cascade: &'a Cascade,
+    wet: &'a Array2<bool>,
+}
+
+impl Bands<'_> {
+    /// Correlations `[lag][scale]` of the newest waves with those before, on the wet cells as far as these are enough, and as `of_all` has them
+    /// beyond: n pieces of rain a quarter of a wavelength wide count n / (n + 4).
+    fn correlations(&self, newest: &Spectrum, lagged: &[Spectrum], of_all: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let cells = self.wet.iter().filter(|wet| **wet).count() as f64;
+        let mut correlations = of_all.to_vec();
+        for (scale, wavelength) in self.cascade.centres().iter().enumerate() {
+            let pieces = cells / (wavelength / 4.0).powi(2);
+            let share = pieces / (pieces + FEW_PIECES);
+            let band = |waves| self.cascade.band(self.plane, waves, scale, self.wet.dim());
+            let now = band(newest);
+            for (correlations, lagged) in correlations.iter_mut().zip(lagged) {
+                let found = self.correlation(&now, &band(lagged));
+                if found.is_finite() {
+                    correlations[scale] += share * (found - correlations[scale]);
+                }
+            }
+        }
+        correlations
+    }
+
+    /// Pearson's correlation of two fields on the wet cells; NaN where one of them does not vary there.
+    fn correlation(&self, a: &Array2<f32>, b: &Array2<f32>) -> f64 {
+        let mut sums = [0.0f64; 6];
+        for ((a, b), wet) in a.iter().zip(b).zip(self.wet) {
+            if *wet {
+                let (a, b) = (f64::from(*a), f64::from(*b));
+                for (sum, more) in sums.iter_mut().zip([1.0, a, b, a * a, b * b, a * b]) {
+                    *sum += more;
+                }
+            }
+        }
+        let [n, a, b, aa, bb, ab] = sums;
+        (n * ab - a * b) / ((n * aa - a * a) * (n * bb - b * b)).sqrt()
     }
 }
 

@@ -8,7 +8,11 @@ use nowblend_field::{
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{autoregression::Remembered, past::Past, plane::Spectrum};
+use super::{
+    autoregression::Remembered,
+    past::{Among, Past},
+    plane::Spectrum,
+};
 
 /// How rain is taken apart and moved.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -61,7 +65,14 @@ impl Forecaster for Sprog {
 
     fn start<'a>(&'a self, analysis: &'a Analysis, lead_times: &'a [LeadTime], _: Seed) -> Result<Box<dyn Run + 'a>, Error> {
         let mut notices = super::notices_of_motion(analysis, self.name(), self.config.rain_min_mm_h);
-        let past = Past::of(analysis, self.config.scales, self.config.rain_min_mm_h, self.name(), &mut notices)?;
+        let past = Past::of(
+            analysis,
+            self.config.scales,
+            self.config.rain_min_mm_h,
+            Among::Wet,
+            self.name(),
+            &mut notices,
+        )?;
         let reach = super::cells(self.config.beyond_km, analysis.grid());
         Ok(Box::new(SprogRun {
             near: past.near(reach),

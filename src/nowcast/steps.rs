@@ -20,7 +20,7 @@ use super::{
     envelope::Envelope,
     noise::{White, laplace},
     noise_windows::NoiseWindows,
-    past::Past,
+    past::{Among, Past},
     plane::Spectrum,
     sprog::remembered_waves,
     statistics::{Sums, quantiles},
@@ -125,7 +125,7 @@ impl Forecaster for Steps {
     fn start<'a>(&'a self, analysis: &'a Analysis, lead_times: &'a [LeadTime], seed: Seed) -> Result<Box<dyn Run + 'a>, Error> {
         let config = &self.config;
         let mut notices = super::notices_of_motion(analysis, self.name(), config.rain_min_mm_h);
-        let past = Past::of(analysis, config.scales, config.rain_min_mm_h, self.name(), &mut notices)?;
+        let past = Past::of(analysis, config.scales, config.rain_min_mm_h, Among::All, self.name(), &mut notices)?;
         let trajectories = config.advection.trajectories(analysis.motion()?, analysis.grid());
         let cell_m = analysis.grid().cell_size_m();
         let window = (1000.0 * config.noise_window_km / cell_m).round() as usize;
@@ -478,7 +478,7 @@ mod tests {
     fn past() -> Past {
         let start = Utc.with_ymd_and_hms(2020, 7, 1, 12, 0, 0).unwrap();
         let scene = storms::Scene::random(&Grid::plane(120, 140, 1000.0), Seed(2)).sequence(start, LeadTime::from_minutes(5), 3);
-        Past::of(&Analysis::new(scene), 6, 0.1, "steps", &mut Vec::new()).unwrap()
+        Past::of(&Analysis::new(scene), 6, 0.1, Among::All, "steps", &mut Vec::new()).unwrap()
     }
 
     /// Power of the real field of `waves` by octave of wavelength from 4 cells on; columns without a mirror image weigh `alone`.
