@@ -43,7 +43,7 @@ pub struct StepsConfig {
     pub scales: usize,
     /// Rain below this is none, mm h⁻¹, greater than 0.
     pub rain_min_mm_h: f64,
-    /// Full width of the windows in which the spectrum of the noise is told, km; 0 for one spectrum everywhere, at half the cost.
+    /// Full width of the windows in which the spectrum of the noise is told, km; 0 for one spectrum everywhere, somewhat quicker.
     pub noise_window_km: f64,
     /// How much the motion of the members differs, as a multiple of the differences that Bowler et al. found; 0 for none.
     pub motion_spread: f64,
