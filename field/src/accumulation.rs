@@ -11,7 +11,7 @@ use crate::{
 /// Longest way between two positions of the rain that are added up, cells.
 const WAY: f32 = 1.0;
 /// Side of the squares that are looked at as a whole, cells: most of a map is dry.
-const SQUARE: usize = 32;
+const SQUARE: usize = 8;
 /// Most positions between two times: beyond it, a forecast every few minutes would cost more than it tells.
 const POSITIONS: usize = 8;
 

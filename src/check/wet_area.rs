@@ -1,12 +1,14 @@
 //! Does the forecast keep as much wet area, and as strong extremes, as the rain that was observed?
 
-use ndarray::{Axis, s};
+use std::sync::Arc;
+
+use ndarray::{ArrayView3, s};
 use nowblend_field::Slice;
-use rayon::prelude::*;
 
 use super::{
     Check, CheckConfig, Evidence, Finding, Threshold,
     finding::{Measure, short},
+    observed::Carried,
 };
 
 /// Least share of wet cells for a ratio to mean anything.
@@ -14,34 +16,36 @@ const LEAST_WET: f64 = 1e-3;
 
 /// Forecast and observed rain in the same parcels of air: the observation is the newest frame, carried along its own motion, so that
 /// rain which leaves the map is missed in neither.
-struct Samples {
-    forecast: Vec<f32>,
-    observed: Vec<f32>,
+struct Samples<'a> {
+    members: ArrayView3<'a, f32>,
+    carried: Arc<Carried>,
 }
 
-impl Samples {
-    fn take(slice: &Slice, evidence: &Evidence<'_>) -> Result<Self, String> {
+impl<'a> Samples<'a> {
+    fn take(slice: &'a Slice, evidence: &Evidence<'_>) -> Result<Self, String> {
         evidence.observed.usable_rain(slice)?;
         let Some(members) = &slice.rain else {
             return Err("the slice has no rain".to_owned());
         };
         let carried = evidence.observed.carried(slice.lead_time)?;
-        let by_member: Vec<Vec<(f32, f32)>> = members
-            .axis_iter(Axis(0))
-            .into_par_iter()
-            .map(|member| {
-                let sampled = member.slice_move(s![..;carried.stride, ..;carried.stride]);
-                let pairs = sampled.iter().zip(&carried.rain).map(|(forecast, observed)| (*forecast, *observed));
-                pairs
-                    .filter(|(forecast, observed)| forecast.is_finite() && observed.is_finite())
-                    .collect()
-            })
-            .collect();
-        let (forecast, observed): (Vec<f32>, Vec<f32>) = by_member.into_iter().flatten().unzip();
-        if forecast.is_empty() {
+        let samples = Self {
+            members: members.slice(s![.., ..;carried.stride, ..;carried.stride]),
+            carried,
+        };
+        if samples.pairs().next().is_none() {
             return Err("no cell has both a forecast and an observation that was carried there".to_owned());
         }
-        Ok(Self { forecast, observed })
+        Ok(samples)
+    }
+
+    /// Forecast and observed rain, member by member, where both are known.
+    fn pairs(&self) -> impl Iterator<Item = (f32, f32)> {
+        let observed = &self.carried.rain;
+        let pairs = self.members.outer_iter().flat_map(move |member| {
+            let forecast: Vec<f32> = member.iter().copied().collect();
+            forecast.into_iter().zip(observed.iter().copied())
+        });
+        pairs.filter(|(forecast, observed)| forecast.is_finite() && observed.is_finite())
     }
 }
 
@@ -79,8 +83,16 @@ impl Check for WetArea {
             Ok(samples) => samples,
             Err(why) => return measure.not_applicable(slice.lead_time, evidence, why),
         };
-        let share = |rain: &[f32]| rain.iter().filter(|r| f64::from(**r) >= self.wet_mm_h).count() as f64 / rain.len() as f64;
-        let (forecast, observed) = (share(&samples.forecast), share(&samples.observed));
+        let mut counts = [0usize; 3];
+        for (forecast, observed) in samples.pairs() {
+            let wet = |rain: f32| usize::from(f64::from(rain) >= self.wet_mm_h);
+            counts
+                .iter_mut()
+                .zip([1, wet(forecast), wet(observed)])
+                .for_each(|(sum, more)| *sum += more);
+        }
+        let [all, forecast, observed] = counts.map(|count| count as f64);
+        let (forecast, observed) = (forecast / all, observed / all);
         if observed < LEAST_WET && forecast < LEAST_WET {
             return measure.not_applicable(slice.lead_time, evidence, "forecast and observation are dry");
         }
@@ -130,7 +142,8 @@ impl Check for Extremes {
             Ok(samples) => samples,
             Err(why) => return measure.not_applicable(slice.lead_time, evidence, why),
         };
-        let (forecast, observed) = (quantile(samples.forecast, self.quantile), quantile(samples.observed, self.quantile));
+        let (forecast, observed): (Vec<f32>, Vec<f32>) = samples.pairs().unzip();
+        let (forecast, observed) = (quantile(forecast, self.quantile), quantile(observed, self.quantile));
         if observed < self.wet_mm_h {
             return measure.not_applicable(slice.lead_time, evidence, "the newest frame has no extremes");
         }
@@ -213,7 +226,7 @@ mod tests {
         let analysis = scenes::analysis(&scene);
         let member = scene.rain_at(scenes::REFERENCE_S + 300.0);
         let ensemble = Slice {
-            rain: Some(ndarray::stack![Axis(0), member, member, member]),
+            rain: Some(ndarray::stack![ndarray::Axis(0), member, member, member]),
             ..scenes::scaled(&scene, 5, 1.0)
         };
         let finding = scenes::first(&WetArea::new(&CheckConfig::default()), &analysis, &ensemble);
