@@ -12,6 +12,14 @@ pub trait Work {
 #[inline]
 pub fn wide(work: impl Work) {
     #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512vl") {
+        #[allow(unsafe_code, reason = "compiled for AVX-512, which the line above has found")]
+        unsafe {
+            in_eight_lanes(work);
+        }
+        return;
+    }
+    #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
         #[allow(unsafe_code, reason = "compiled for AVX2, which the line above has found")]
         unsafe {
@@ -25,6 +33,12 @@ pub fn wide(work: impl Work) {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn in_four_lanes(work: impl Work) {
+    work.run();
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
+fn in_eight_lanes(work: impl Work) {
     work.run();
 }
 

@@ -27,6 +27,7 @@ mod polar_filter;
 pub mod restart;
 #[cfg(test)]
 mod rough_starts;
+mod row;
 pub mod shallow_water;
 pub mod sphere;
 mod stage_rows;

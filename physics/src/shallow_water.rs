@@ -137,8 +137,6 @@ impl<'a> ShallowWaterEquations<'a> {
             metric: self.metric,
             orography: self.orography,
             gravity: self.gravity,
-            first_west_face: self.boundary.first_west_face(),
-            first_south_face: self.boundary.first_south_face(),
         }
     }
 

@@ -1,10 +1,9 @@
 //! One stage of the equations, row by row northward, so that fluxes and vorticity are used while they are in the cache.
 
-use std::ops::Range;
-
 use crate::{
     metric::Metric,
     plane::{Plane, RIM, Shape},
+    row::Row,
     shallow_water::Flow,
     time_integration::Stage,
     widths::Widths,
@@ -16,9 +15,6 @@ pub(crate) struct Equations<'a> {
     pub metric: &'a Metric,
     pub orography: &'a Plane,
     pub gravity: f64,
-    /// The first faces that are computed and not given.
-    pub first_west_face: usize,
-    pub first_south_face: usize,
 }
 
 /// Depth and wind of one whole row.
@@ -55,30 +51,19 @@ impl Flow {
 /// fluxes of the cell's four faces are all that they multiply. Each face adds what the cells on both of its sides do to its wind.
 #[derive(Default)]
 pub(crate) struct StageRows {
-    flux_x: [Vec<f64>; 2],
-    flux_y: [Vec<f64>; 2],
-    vorticity: [Vec<f64>; 2],
-    to_north: [Vec<f64>; 2],
-    to_south: Vec<f64>,
-    to_west: Vec<f64>,
-    to_east: Vec<f64>,
-    /// Nought, and a tendency that waits to be filtered.
-    nothing: Vec<f64>,
-    tendency: Vec<f64>,
+    flux_x: [Row; 2],
+    flux_y: [Row; 2],
+    vorticity: [Row; 2],
+    to_north: [Row; 2],
+    /// Depth and wind that nobody asked for, or tendencies that wait to be filtered.
+    aside: [Row; 3],
 }
 
 impl StageRows {
     pub(crate) fn fit(&mut self, size: usize) {
         let pairs = [&mut self.flux_x, &mut self.flux_y, &mut self.vorticity, &mut self.to_north];
-        let singles = [
-            &mut self.to_south,
-            &mut self.to_west,
-            &mut self.to_east,
-            &mut self.nothing,
-            &mut self.tendency,
-        ];
-        for row in pairs.into_iter().flatten().chain(singles) {
-            row.resize(size, 0.0);
+        for row in pairs.into_iter().flatten().chain(&mut self.aside) {
+            row.fit(size);
         }
     }
 
@@ -95,19 +80,13 @@ impl StageRows {
         w: W,
         [row, row_south]: [usize; 2],
         [south, here]: [FlowRow<'_>; 2],
-        mut give: Option<Give<'_, W>>,
+        give: Option<Give<'_, W>>,
     ) {
         for pair in [&mut self.flux_x, &mut self.flux_y, &mut self.vorticity, &mut self.to_north] {
             pair.swap(0, 1);
         }
-        let n = here.h.len();
         self.enter(laws, w, row, [south, here]);
-        // A cell needs the corners and the face east of it.
-        let cells = RIM - 1..n - RIM;
-        self.turn(laws, row_south, [south, here], cells.clone());
-        if let Some(give) = &mut give {
-            self.write(laws, give, row_south, south, cells);
-        }
+        self.leave(laws, w, row_south, [south, here], give);
     }
 
     #[inline(always)]
@@ -124,9 +103,10 @@ impl StageRows {
         }
     }
 
-    /// What the cells of a row do to the wind on their faces.
+    /// What the cells of a row do to the wind on their faces, and with that what is asked for of the row.
     #[inline(always)]
-    fn turn(&mut self, laws: &Equations<'_>, row: usize, [here, north]: [FlowRow<'_>; 2], range: Range<usize>) {
+    fn leave<W: Widths>(&mut self, laws: &Equations<'_>, w: W, row: usize, [here, north]: [FlowRow<'_>; 2], give: Option<Give<'_, W>>) {
+        let [from_south, to_north] = &mut self.to_north;
         let cells = Cells {
             corners: [&self.vorticity[0], &self.vorticity[1]],
             x: &self.flux_x[0],
@@ -135,58 +115,23 @@ impl StageRows {
             v_north: north.v,
             orography: laws.orography.full_row(row),
             gravity: laws.gravity,
+            from_south,
         };
-        turn(
-            &cells,
-            range,
-            &mut self.to_west,
-            &mut self.to_east,
-            &mut self.to_south,
-            &mut self.to_north[1],
-        );
-    }
-
-    #[inline(always)]
-    fn write<W: Widths>(&mut self, laws: &Equations<'_>, give: &mut Give<'_, W>, row: usize, y: FlowRow<'_>, range: Range<usize>) {
-        let Give { stage, w, old, into } = give;
-        let (stage, w) = (*stage, *w);
-        let range = range.start.max(RIM)..range.end;
-        depth(
-            stage,
-            w,
-            &self.flux_x[0],
-            (&self.flux_y[0], &self.flux_y[1]),
-            (y.h, old.h),
-            range.clone(),
-            into.h,
-        );
-        let west_faces = range.start.max(RIM + laws.first_west_face)..range.end;
-        let has_south_faces = row >= RIM + laws.first_south_face;
-        let (west, east) = (&self.to_west, &self.to_east);
-        let (south, north) = (&self.to_south, &self.to_north[0]);
+        let Some(Give { stage, w, old, into }) = give else {
+            let [h, u, v] = &mut self.aside;
+            let into = FlowRowMut { h, u, v };
+            return cells.step::<false, _>(Stage::NONE, w, here, to_north, into);
+        };
         match laws.metric.filter() {
             Some(filter) if filter.acts_on(row) => {
-                let alone = Stage {
-                    old: 0.0,
-                    new: 1.0,
-                    ..stage
-                };
-                let (nothing, tendency) = (&self.nothing[..], &mut self.tendency[..]);
-                eastward(alone, w, (west, east), (nothing, nothing), west_faces, tendency);
-                filter.cells(row, tendency);
-                stage.combine(y.u, old.u, tendency, into.u);
-                if has_south_faces {
-                    northward(alone, w, (south, north), (nothing, nothing), range, tendency);
-                    filter.faces(row, tendency);
-                    stage.combine(y.v, old.v, tendency, into.v);
-                }
+                let [_, u, v] = &mut self.aside;
+                cells.step::<true, _>(stage, w, old, to_north, FlowRowMut { h: into.h, u, v });
+                filter.cells(row, u);
+                filter.faces(row, v);
+                stage.combine(here.u, old.u, u, into.u);
+                stage.combine(here.v, old.v, v, into.v);
             }
-            _ => {
-                eastward(stage, w, (west, east), (y.u, old.u), west_faces, into.u);
-                if has_south_faces {
-                    northward(stage, w, (south, north), (y.v, old.v), range, into.v);
-                }
-            }
+            _ => cells.step::<false, _>(stage, w, old, to_north, into),
         }
     }
 }
@@ -206,7 +151,7 @@ fn faces(w: impl Widths, f: &[f64], [south, here]: [FlowRow<'_>; 2], x: &mut [f6
     let (y, q, f) = (&mut y[..n], &mut q[..n], &f[..n]);
     let (h0, h1) = (&south.h[..n], &here.h[..n]);
     let (u0, u1, v) = (&south.u[..n], &here.u[..n], &here.v[..n]);
-    for k in 1..n {
+    for k in RIM - 1..n - RIM + 1 {
         x[k] = w.flux_x(k, h1[k - 1], h1[k], u1[k]);
         y[k] = w.flux_y(k, h0[k], h1[k], v[k]);
         let circulation = f[k] * w.corner_area(k) + w.circulation(k, [u0[k], u1[k]], [v[k - 1], v[k]]);
@@ -236,102 +181,73 @@ struct Cells<'a> {
     v_north: &'a [f64],
     orography: &'a [f64],
     gravity: f64,
+    /// What the cells of the row south do to the wind on the faces between, m² s⁻².
+    from_south: &'a [f64],
 }
 
-/// What cells do to the wind on their four faces, m² s⁻²: q F of the air that turns, and the Bernoulli function K + g (h + hs).
-#[inline(always)]
-fn turn(cells: &Cells<'_>, range: Range<usize>, to_west: &mut [f64], to_east: &mut [f64], to_south: &mut [f64], to_north: &mut [f64]) {
-    let n = to_west.len();
-    let (to_east, to_south, to_north) = (&mut to_east[..n], &mut to_south[..n], &mut to_north[..n]);
-    let (q0, q1) = (&cells.corners[0][..n], &cells.corners[1][..n]);
-    let (x, y0, y1) = (&cells.x[..n], &cells.y[0][..n], &cells.y[1][..n]);
-    let (h, hs, u) = (&cells.flow.h[..n], &cells.orography[..n], &cells.flow.u[..n]);
-    let (v0, v1) = (&cells.flow.v[..n], &cells.v_north[..n]);
-    let g = cells.gravity;
-    for k in range.start..range.end.min(n - 1) {
-        let kinetic = 0.25 * (u[k] * u[k] + u[k + 1] * u[k + 1] + v0[k] * v0[k] + v1[k] * v1[k]);
-        let bernoulli = kinetic + g * (h[k] + hs[k]);
-        let (rising, falling) = (q0[k] + q1[k + 1], q1[k] + q0[k + 1]);
-        let (up, down) = (q1[k + 1] - q0[k], q1[k] - q0[k + 1]);
-        let sum = rising + falling;
-        let (a, b) = (sum + rising, sum + falling);
-        // Their ε and φ: how much more vorticity there is north than south, and west than east.
-        let (northern, western) = (up + down, down - up);
-        let (west, east, south, north) = (x[k], x[k + 1], y0[k], y1[k]);
-        to_west[k] = a * north + b * south - northern * east - bernoulli;
-        to_east[k] = b * north + a * south + northern * west + bernoulli;
-        to_south[k] = a * east + b * west + western * north + bernoulli;
-        to_north[k] = a * west + b * east - western * south - bernoulli;
-    }
-}
-
-#[inline(always)]
-fn depth(
-    stage: Stage,
-    w: impl Widths,
-    x: &[f64],
-    (south, north): (&[f64], &[f64]),
-    (y, old): (&[f64], &[f64]),
-    range: Range<usize>,
-    out: &mut [f64],
-) {
-    let Stage { new: b, dt, .. } = stage;
-    let n = out.len();
-    let (x, south, north, y, old) = (&x[..n], &south[..n], &north[..n], &y[..n], &old[..n]);
-    if stage.is_first() {
-        for k in range.start..range.end.min(n - 1) {
-            out[k] = y[k] - dt * w.per_area(k) * (x[k + 1] - x[k] + north[k] - south[k]);
+impl Cells<'_> {
+    /// Writes the depth and the wind on west and south faces that a stage makes of the row, and what its cells do to the wind on their north
+    /// faces; with `TENDENCY`, of the wind the changes alone.
+    ///
+    /// Cells act on the wind of their four faces, m² s⁻², by q F of the air that turns and by the Bernoulli function K + g (h + hs).
+    #[inline(always)]
+    fn step<const TENDENCY: bool, W: Widths>(&self, stage: Stage, w: W, old: FlowRow<'_>, to_north: &mut [f64], into: FlowRowMut<'_>) {
+        if stage.is_first() {
+            self.step_from::<TENDENCY, true, W>(stage, w, old, to_north, into);
+        } else {
+            self.step_from::<TENDENCY, false, W>(stage, w, old, to_north, into);
         }
-        return;
     }
-    for k in range.start..range.end.min(n - 1) {
-        // Thirds as weights of old and new do not add up to one: that alone would lose 6e-17 of the air a step.
-        out[k] = old[k] + b * ((y[k] - old[k]) - dt * w.per_area(k) * (x[k + 1] - x[k] + north[k] - south[k]));
-    }
-}
 
-#[inline(always)]
-fn eastward(
-    stage: Stage,
-    w: impl Widths,
-    (west, east): (&[f64], &[f64]),
-    (y, old): (&[f64], &[f64]),
-    range: Range<usize>,
-    out: &mut [f64],
-) {
-    let Stage { old: a, new: b, dt, .. } = stage;
-    let n = out.len();
-    let (west, east, y, old) = (&west[..n], &east[..n], &y[..n], &old[..n]);
-    if stage.is_first() {
-        for k in range.start.max(1)..range.end.min(n) {
-            out[k] = y[k] + dt * w.per_dx(k) * (west[k] + east[k - 1]);
+    #[inline(always)]
+    fn step_from<const TENDENCY: bool, const FIRST: bool, W: Widths>(
+        &self,
+        stage: Stage,
+        w: W,
+        old: FlowRow<'_>,
+        to_north: &mut [f64],
+        into: FlowRowMut<'_>,
+    ) {
+        let n = to_north.len();
+        let (q0, q1) = (&self.corners[0][..n], &self.corners[1][..n]);
+        let (x, y0, y1) = (&self.x[..n], &self.y[0][..n], &self.y[1][..n]);
+        let (h, hs, u) = (&self.flow.h[..n], &self.orography[..n], &self.flow.u[..n]);
+        let (v0, v1) = (&self.flow.v[..n], &self.v_north[..n]);
+        let from_south = &self.from_south[..n];
+        let (h_old, u_old, v_old) = (&old.h[..n], &old.u[..n], &old.v[..n]);
+        let (h_new, u_new, v_new) = (&mut into.h[..n], &mut into.u[..n], &mut into.v[..n]);
+        let Stage { old: a, new: b, dt, .. } = stage;
+        let wind = |before: f64, now: f64, change: f64| match (TENDENCY, FIRST) {
+            (true, _) => change,
+            (false, true) => now + change,
+            (false, false) => a * before + b * (now + change),
+        };
+        let mut from_west = 0.0;
+        // A cell needs the corners and the face east of it.
+        for k in RIM - 1..n - RIM {
+            let kinetic = 0.25 * (u[k] * u[k] + u[k + 1] * u[k + 1] + v0[k] * v0[k] + v1[k] * v1[k]);
+            let bernoulli = kinetic + self.gravity * (h[k] + hs[k]);
+            let (rising, falling) = (q0[k] + q1[k + 1], q1[k] + q0[k + 1]);
+            let (up, down) = (q1[k + 1] - q0[k], q1[k] - q0[k + 1]);
+            let sum = rising + falling;
+            let (alpha, beta) = (sum + rising, sum + falling);
+            // Their ε and φ: how much more vorticity there is north than south, and west than east.
+            let (northern, western) = (up + down, down - up);
+            let (west, east, south, north) = (x[k], x[k + 1], y0[k], y1[k]);
+            let to_west = alpha * north + beta * south - northern * east - bernoulli;
+            let to_east = beta * north + alpha * south + northern * west + bernoulli;
+            let to_south = alpha * east + beta * west + western * north + bernoulli;
+            to_north[k] = alpha * west + beta * east - western * south - bernoulli;
+            let loss = dt * w.per_area(k) * (east - west + north - south);
+            h_new[k] = if FIRST {
+                h[k] - loss
+            } else {
+                // Thirds as weights of old and new do not add up to one: that alone would lose 6e-17 of the air a step.
+                h_old[k] + b * ((h[k] - h_old[k]) - loss)
+            };
+            u_new[k] = wind(u_old[k], u[k], dt * w.per_dx(k) * (to_west + from_west));
+            v_new[k] = wind(v_old[k], v0[k], -(dt * w.per_dy(k) * (to_south + from_south[k])));
+            from_west = to_east;
         }
-        return;
-    }
-    for k in range.start.max(1)..range.end.min(n) {
-        out[k] = a * old[k] + b * (y[k] + dt * w.per_dx(k) * (west[k] + east[k - 1]));
-    }
-}
-
-#[inline(always)]
-fn northward(
-    stage: Stage,
-    w: impl Widths,
-    (south, north): (&[f64], &[f64]),
-    (y, old): (&[f64], &[f64]),
-    range: Range<usize>,
-    out: &mut [f64],
-) {
-    let Stage { old: a, new: b, dt, .. } = stage;
-    let n = out.len();
-    let (south, north, y, old) = (&south[..n], &north[..n], &y[..n], &old[..n]);
-    if stage.is_first() {
-        for k in range.start..range.end.min(n) {
-            out[k] = y[k] - dt * w.per_dy(k) * (south[k] + north[k]);
-        }
-        return;
-    }
-    for k in range.start..range.end.min(n) {
-        out[k] = a * old[k] + b * (y[k] - dt * w.per_dy(k) * (south[k] + north[k]));
     }
 }

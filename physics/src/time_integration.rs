@@ -14,6 +14,14 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// A step of no time.
+    pub(crate) const NONE: Self = Self {
+        old: 0.0,
+        new: 1.0,
+        dt: 0.0,
+        share: 0.0,
+    };
+
     /// Whether it is an Euler step, for which the state at the start of the step is not needed.
     pub(crate) fn is_first(self) -> bool {
         self.old == 0.0 && self.new == 1.0

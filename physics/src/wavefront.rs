@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use crate::{
     boundary::{Boundary, Place},
     plane::{Plane, RIM},
+    row::Row,
     shallow_water::{Flow, Fluxes, Writes, writes},
     stage_rows::{Equations, FlowRow, FlowRowMut, Give, StageRows},
     time_integration::Stage,
@@ -141,15 +142,15 @@ impl<'a> Domain<'a> {
 /// The last three rows that a stage gave, and those beyond the edge that follow from them.
 #[derive(Default)]
 struct Results {
-    rows: [[Vec<f64>; 3]; 3],
+    rows: [[Row; 3]; 3],
     /// The two rows south of the domain, or the first of them the one north of it.
-    beyond: [[Vec<f64>; 3]; 2],
+    beyond: [[Row; 3]; 2],
 }
 
 impl Results {
     fn fit(&mut self, size: usize) {
         for row in self.rows.iter_mut().chain(&mut self.beyond).flatten() {
-            row.resize(size, 0.0);
+            row.fit(size);
         }
     }
 
@@ -201,7 +202,7 @@ impl Results {
 /// Where depth, eastward and northward wind lie.
 const PLACES: [Place; 3] = [Place::Centre, Place::WestFace, Place::SouthFace];
 
-fn fill_beyond(domain: &Domain<'_>, row: isize, rows: &[[Vec<f64>; 3]; 3], beyond: &mut [Vec<f64>; 3]) {
+fn fill_beyond(domain: &Domain<'_>, row: isize, rows: &[[Row; 3]; 3], beyond: &mut [Row; 3]) {
     let inside = |row: isize| &rows[row.rem_euclid(3) as usize];
     for (at, (values, place)) in beyond.iter_mut().zip(PLACES).enumerate() {
         domain
@@ -399,8 +400,6 @@ mod tests {
                 metric,
                 orography: ground,
                 gravity: GRAVITY,
-                first_west_face: 0,
-                first_south_face: 0,
             };
             can_sweep(&equations, &Boundary::Periodic)
         };

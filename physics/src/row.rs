@@ -1,0 +1,62 @@
+//! A row of values that lies in memory where wide loads and stores run fastest.
+
+use std::ops::{Deref, DerefMut, Range};
+
+use crate::plane::RIM;
+
+/// f64 in a line of the cache.
+const LINE: usize = 8;
+
+/// A whole row whose loops, which begin a cell before the domain, begin on a line of the cache. A store of eight lanes that straddles two lines
+/// takes twice as long; results do not depend on where a row lies.
+#[derive(Debug, Default)]
+pub(crate) struct Row {
+    data: Vec<f64>,
+    range: Range<usize>,
+}
+
+impl Row {
+    /// Makes it a row of `size` values, nought where it was shorter or longer before.
+    pub(crate) fn fit(&mut self, size: usize) {
+        if self.range.len() != size {
+            self.data = vec![0.0; size + LINE];
+            let first = self.data.as_ptr() as usize / size_of::<f64>();
+            let start = (LINE - (first + RIM - 1) % LINE) % LINE;
+            self.range = start..start + size;
+        }
+    }
+}
+
+impl Deref for Row {
+    type Target = [f64];
+
+    #[inline(always)]
+    fn deref(&self) -> &[f64] {
+        &self.data[self.range.clone()]
+    }
+}
+
+impl DerefMut for Row {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [f64] {
+        &mut self.data[self.range.clone()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loops_of_a_row_of_any_size_begin_on_a_line() {
+        let mut row = Row::default();
+        for size in [2 * RIM, 7, 22, 1030] {
+            row.fit(size);
+            assert_eq!(row.len(), size);
+            assert_eq!(row[RIM - 1..].as_ptr() as usize % 64, 0, "{size}");
+            row.fill(1.0);
+        }
+        row.fit(1030);
+        assert_eq!(row.iter().sum::<f64>(), 1030.0, "a row that fits stays");
+    }
+}
