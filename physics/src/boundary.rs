@@ -313,7 +313,7 @@ impl Zone {
         let Shape { ny, nx } = self.shape;
         let reach = self.relaxation.cells;
         let distance = |k: usize, first: f64, n: usize| (k as f64 + first).min(n as f64 - k as f64 - first);
-        let rows = plane.strips_mut(1).enumerate().map(|(j, row)| {
+        let rows = plane.rows_mut().enumerate().map(|(j, row)| {
             let to = outer.full_row(j + RIM);
             let from_south = distance(j, south, ny);
             let mut sums = [0.0; 2];

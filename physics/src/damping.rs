@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::{
     boundary::Boundary,
     metric::Metric,
-    plane::{Plane, RIM},
+    plane::{Plane, RIM, Rows},
     shallow_water::Flow,
 };
 use nowblend_field::wide::{Work, wide};
@@ -18,7 +18,8 @@ const STRIP: usize = 16;
 pub(crate) fn damp(share: f64, metric: &Metric, boundary: &Boundary, flow: &mut Flow, smoothing: &mut Plane) {
     let repeats = matches!(boundary, Boundary::Periodic);
     let (u, v) = (&flow.u, &flow.v);
-    smoothing.strips_mut(STRIP).enumerate().for_each(|(strip, out)| {
+    let strips: Vec<Rows<'_>> = smoothing.groups_mut(STRIP).collect();
+    strips.into_par_iter().enumerate().for_each(|(strip, out)| {
         wide(Smoothing {
             metric,
             u,
@@ -36,7 +37,7 @@ pub(crate) fn damp(share: f64, metric: &Metric, boundary: &Boundary, flow: &mut 
     let factor = share / 64.0;
     let (first, first_row) = (boundary.first_west_face(), boundary.first_south_face());
     let Flow { u, v, .. } = flow;
-    u.strips_mut(1).zip(v.strips_mut(1)).enumerate().for_each(|(j, (u, v))| {
+    u.rows_mut().zip(v.rows_mut()).enumerate().for_each(|(j, (u, v))| {
         let row = j + RIM;
         let (here, south) = (smoothing.full_row(row), smoothing.full_row(row - 1));
         let end = here.len() - RIM;
@@ -65,21 +66,20 @@ struct Smoothing<'a> {
     repeats: bool,
     /// The first whole row.
     first: usize,
-    out: &'a mut [f64],
+    out: Rows<'a>,
 }
 
 impl Work for Smoothing<'_> {
     #[inline(always)]
-    fn run(self) {
-        let n = self.u.shape().stride();
+    fn run(mut self) {
+        let n = self.u.shape().width();
         let mut rows = [0, 1, 2].map(|_| vec![0.0; n]);
         self.divergence(self.first - 1, &mut rows[1]);
         self.divergence(self.first, &mut rows[2]);
-        for row in self.first..self.first + self.out.len() / n {
+        for row in self.first..self.first + self.out.count() {
             rows.rotate_left(1);
             self.divergence(row + 1, &mut rows[2]);
-            let at = (row - self.first) * n;
-            differences(&rows[0], &rows[1], &rows[2], &mut self.out[at..at + n]);
+            differences(&rows[0], &rows[1], &rows[2], self.out.row_mut(row - self.first));
         }
     }
 }

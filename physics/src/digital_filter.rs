@@ -73,7 +73,7 @@ impl DigitalFilter {
                 air.step(sign * dt, &mut now, [&mut first, &mut second]);
                 sum.add(&now, *weight);
             }
-            if !now.h.values().iter().all(|h| h.is_finite()) {
+            if !now.h.values().all(|h| h.is_finite()) {
                 return Err(Error::Courant {
                     courant: f64::NAN,
                     row: 0,
@@ -105,7 +105,7 @@ impl DigitalFilter {
 
 impl Air<'_> {
     fn longest_step_s(&self, flow: &Flow) -> f64 {
-        let most = |plane: &Plane| plane.values().iter().fold(0.0, |most: f64, v| most.max(v.abs()));
+        let most = |plane: &Plane| plane.values().fold(0.0, |most: f64, v| most.max(v.abs()));
         let wave = (self.gravity * most(&flow.h)).sqrt();
         COURANT * self.metric.smallest_spacing_m() / (wave + most(&flow.u).hypot(most(&flow.v)))
     }

@@ -148,7 +148,7 @@ mod tests {
             assert!((found - rate).abs() < 1e-9, "{found} against {rate} mm/h at {j}, {i}");
         }
         assert_eq!(layer.tracers()[ECHO], layer.tracers()[RAIN]);
-        assert!(layer.tracers().iter().all(|t| t.values().iter().all(|q| *q >= 0.0)));
+        assert!(layer.tracers().iter().all(|t| t.values().all(|q| *q >= 0.0)));
     }
 
     #[test]

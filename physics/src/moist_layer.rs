@@ -332,7 +332,7 @@ impl MoistLayer {
         let per_echo = 0.5 * share / nudging.echo;
         let (first, first_row) = (self.layer.boundary.first_west_face(), self.layer.boundary.first_south_face());
         let Flow { u, v, .. } = &mut self.flow;
-        u.strips_mut(1).zip(v.strips_mut(1)).enumerate().for_each(|(j, (u, v))| {
+        u.rows_mut().zip(v.rows_mut()).enumerate().for_each(|(j, (u, v))| {
             let row = j + RIM;
             let (here, south) = (rain.full_row(row), rain.full_row(row - 1));
             let lead = |wind, behind, echo, towards, first: usize| Lead {

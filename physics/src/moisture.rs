@@ -88,11 +88,11 @@ impl Moisture {
             dt,
         };
         depth
-            .strips_mut(1)
-            .zip(vapour.strips_mut(1))
-            .zip(cloud.strips_mut(1))
-            .zip(rain.strips_mut(1))
-            .zip(supply.strips_mut(1))
+            .rows_mut()
+            .zip(vapour.rows_mut())
+            .zip(cloud.rows_mut())
+            .zip(rain.rows_mut())
+            .zip(supply.rows_mut())
             .zip(changes.par_iter_mut())
             .enumerate()
             .for_each(|(j, (((((depth, vapour), cloud), rain), supply), change))| {

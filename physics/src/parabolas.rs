@@ -3,6 +3,8 @@
 //! Each loop writes to slices that are its own arguments, which is how the compiler knows that nothing else changes them and takes four cells
 //! at a time.
 
+use std::ops::Range;
+
 /// Whether a row holds nothing: what holds nothing need not be carried.
 #[inline(always)]
 pub(crate) fn is_nought(row: &[f64]) -> bool {
@@ -19,39 +21,145 @@ pub(crate) fn edges(a: &[f64], b: &[f64], c: &[f64], d: &[f64], out: &mut [f64])
     }
 }
 
-/// Parabolas of cells with these values on their edges.
+/// Parabolas along a row: `left` and `right` are of the cells from `first` on, whose neighbours on both sides `q` holds.
 #[inline(always)]
-pub(crate) fn parabolas(low: &[f64], q: &[f64], high: &[f64], left: &mut [f64], right: &mut [f64]) {
+pub(crate) fn parabolas_along(q: &[f64], first: usize, left: &mut [f64], right: &mut [f64]) {
     let n = left.len();
-    let (low, q, high, right) = (&low[..n], &q[..n], &high[..n], &mut right[..n]);
+    let right = &mut right[..n];
+    let [a, b, c, d] = [0, 1, 2, 3].map(|k| &q[first + k - 1..][..n]);
+    let mut low = between(q[first - 2], q[first - 1], q[first], q[first + 1]);
     for k in 0..n {
-        (left[k], right[k]) = limited(low[k], q[k], high[k]);
+        let high = between(a[k], b[k], c[k], d[k]);
+        (left[k], right[k]) = limited(low, b[k], high);
+        low = high;
+    }
+}
+
+/// Parabolas across rows of the second of four, from the values on its `low` edges; those on its `high` edges are given, too.
+#[inline(always)]
+pub(crate) fn parabolas_across([a, b, c, d]: [&[f64]; 4], low: &[f64], high: &mut [f64], left: &mut [f64], right: &mut [f64]) {
+    let n = left.len();
+    let (a, b, c, d, low) = (&a[..n], &b[..n], &c[..n], &d[..n], &low[..n]);
+    let (high, right) = (&mut high[..n], &mut right[..n]);
+    for k in 0..n {
+        let edge = between(a[k], b[k], c[k], d[k]);
+        high[k] = edge;
+        (left[k], right[k]) = limited(low[k], b[k], edge);
     }
 }
 
 /// A row of parabolas: left edges, means, right edges.
-pub(crate) type Row<'a> = (&'a [f64], &'a [f64], &'a [f64]);
+#[derive(Clone, Copy)]
+pub(crate) struct Parabolas<'a> {
+    left: &'a [f64],
+    mean: &'a [f64],
+    right: &'a [f64],
+}
 
-/// Amounts that go through faces.
-#[inline(always)]
-pub(crate) fn through(fluxes: &[f64], share: &[f64], behind: Row<'_>, ahead: Row<'_>, out: &mut [f64]) {
-    let n = out.len();
-    let (fluxes, share) = (&fluxes[..n], &share[..n]);
-    let (left0, q0, right0) = (&behind.0[..n], &behind.1[..n], &behind.2[..n]);
-    let (left1, q1, right1) = (&ahead.0[..n], &ahead.1[..n], &ahead.2[..n]);
-    for k in 0..n {
-        out[k] = fluxes[k] * on_face(fluxes[k], share[k], (left0[k], q0[k], right0[k]), (left1[k], q1[k], right1[k]));
+impl<'a> Parabolas<'a> {
+    /// Those of the cells `range` of whole rows.
+    #[inline(always)]
+    pub(crate) fn of(left: &'a [f64], mean: &'a [f64], right: &'a [f64], range: Range<usize>) -> Self {
+        Self {
+            left: &left[range.clone()],
+            mean: &mean[range.clone()],
+            right: &right[range],
+        }
+    }
+
+    #[inline(always)]
+    fn cut(self, n: usize) -> Self {
+        Self {
+            left: &self.left[..n],
+            mean: &self.mean[..n],
+            right: &self.right[..n],
+        }
+    }
+
+    #[inline(always)]
+    fn at(&self, k: usize) -> (f64, f64, f64) {
+        (self.left[k], self.mean[k], self.right[k])
+    }
+
+    /// Without the first cell.
+    #[inline(always)]
+    fn next(self) -> Self {
+        Self {
+            left: &self.left[1..],
+            mean: &self.mean[1..],
+            right: &self.right[1..],
+        }
     }
 }
 
-/// Mixing ratios afterwards.
+/// Cells that give and take: their air before, one over that afterwards, and one over their area.
+#[derive(Clone, Copy)]
+pub(crate) struct Cells<'a> {
+    pub before: &'a [f64],
+    pub per_depth: &'a [f64],
+    pub per_area: f64,
+}
+
+/// Amounts that go through faces.
 #[inline(always)]
-pub(crate) fn update(per_area: f64, before: &[f64], q: &[f64], (low, high): (&[f64], &[f64]), per_depth: &[f64], out: &mut [f64]) {
+pub(crate) fn through(fluxes: &[f64], share: &[f64], behind: Parabolas<'_>, ahead: Parabolas<'_>, out: &mut [f64]) {
     let n = out.len();
-    let (before, q, low, high, per_depth) = (&before[..n], &q[..n], &low[..n], &high[..n], &per_depth[..n]);
+    let (fluxes, share) = (&fluxes[..n], &share[..n]);
+    let (behind, ahead) = (behind.cut(n), ahead.cut(n));
     for k in 0..n {
-        out[k] = (before[k] * q[k] - (high[k] - low[k]) * per_area) * per_depth[k];
+        out[k] = amount(fluxes[k], share[k], behind.at(k), ahead.at(k));
     }
+}
+
+/// Mixing ratios `q` afterwards, by the amounts through low and high faces.
+#[inline(always)]
+pub(crate) fn update(cells: Cells<'_>, q: &[f64], (low, high): (&[f64], &[f64]), out: &mut [f64]) {
+    let n = out.len();
+    let (q, low, high) = (&q[..n], &low[..n], &high[..n]);
+    let (before, per_depth) = (&cells.before[..n], &cells.per_depth[..n]);
+    for k in 0..n {
+        out[k] = (before[k] * q[k] - (high[k] - low[k]) * cells.per_area) * per_depth[k];
+    }
+}
+
+/// Both at once for rows one after the other: what goes through the high faces of the cells `behind`, and what becomes of these.
+#[inline(always)]
+pub(crate) fn across(
+    (fluxes, share): (&[f64], &[f64]),
+    [behind, ahead]: [Parabolas<'_>; 2],
+    cells: Cells<'_>,
+    low: &[f64],
+    high: &mut [f64],
+    out: &mut [f64],
+) {
+    let n = out.len();
+    let (fluxes, share, low, high) = (&fluxes[..n], &share[..n], &low[..n], &mut high[..n]);
+    let (behind, ahead) = (behind.cut(n), ahead.cut(n));
+    let (before, per_depth) = (&cells.before[..n], &cells.per_depth[..n]);
+    for k in 0..n {
+        let amount = amount(fluxes[k], share[k], behind.at(k), ahead.at(k));
+        high[k] = amount;
+        out[k] = (before[k] * behind.mean[k] - (amount - low[k]) * cells.per_area) * per_depth[k];
+    }
+}
+
+/// The same along a row: `fluxes` and `share` begin at the low face of the first of the cells, `parabolas` one cell before it. Returns what goes
+/// through the first face and the last.
+#[inline(always)]
+pub(crate) fn along((fluxes, share): (&[f64], &[f64]), parabolas: Parabolas<'_>, cells: Cells<'_>, out: &mut [f64]) -> [f64; 2] {
+    let n = out.len();
+    let face = |k: usize| amount(fluxes[k], share[k], parabolas.at(k), parabolas.at(k + 1));
+    let ends = [face(0), face(n)];
+    let (behind, ahead) = (parabolas.next().cut(n), parabolas.next().next().cut(n));
+    let (fluxes, share) = (&fluxes[1..][..n], &share[1..][..n]);
+    let (before, per_depth) = (&cells.before[..n], &cells.per_depth[..n]);
+    let mut low = ends[0];
+    for k in 0..n {
+        let high = amount(fluxes[k], share[k], behind.at(k), ahead.at(k));
+        out[k] = (before[k] * behind.mean[k] - (high - low) * cells.per_area) * per_depth[k];
+        low = high;
+    }
+    ends
 }
 
 /// Shares of the air upstream that go through faces between cells of depths `low` and `high`.
@@ -79,16 +187,16 @@ pub(crate) fn depths(per_area: f64, before: &[f64], (low, high): (&[f64], &[f64]
     }
 }
 
-/// Mean mixing ratio of the air that crosses a face: the part of the upstream parabola (left, mean, right) that holds as much air, a `share`
-/// of its cell's.
+/// What goes through a face: its air, with the mean mixing ratio of the part of the upstream parabola (left, mean, right) that holds as much
+/// air, a `share` of its cell's.
 #[inline(always)]
-fn on_face(flux: f64, share: f64, behind: (f64, f64, f64), ahead: (f64, f64, f64)) -> f64 {
+fn amount(flux: f64, share: f64, behind: (f64, f64, f64), ahead: (f64, f64, f64)) -> f64 {
     let forward = flux > 0.0;
     let near = if forward { behind.2 } else { ahead.0 };
     let far = if forward { behind.0 } else { ahead.2 };
     let q = if forward { behind.1 } else { ahead.1 };
     let curve = 6.0 * q - 3.0 * (near + far);
-    near - 0.5 * share * (near - far - curve * (1.0 - share * (2.0 / 3.0)))
+    flux * (near - 0.5 * share * (near - far - curve * (1.0 - share * (2.0 / 3.0))))
 }
 
 /// Fourth-order value between the second and third of four means, kept between those two.

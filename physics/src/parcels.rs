@@ -74,8 +74,8 @@ impl Parcels {
         let Rates { north, east } = &mut self.rates;
         let per_dy = 0.25 / metric.dy_m();
         north
-            .strips_mut(1)
-            .zip(east.strips_mut(1))
+            .rows_mut()
+            .zip(east.rows_mut())
             .enumerate()
             .for_each(|(j, (north, east))| {
                 let row = j + crate::plane::RIM;
@@ -94,8 +94,8 @@ impl Parcels {
         let [next_north, next_east] = &mut self.next;
         let nx = rates.north.shape().nx;
         next_north
-            .strips_mut(1)
-            .zip(next_east.strips_mut(1))
+            .rows_mut()
+            .zip(next_east.rows_mut())
             .enumerate()
             .for_each(|(j, (north, east))| {
                 for i in 0..nx {

@@ -69,7 +69,7 @@ impl Kept {
             return Err(refused("1 to 1048576 rows and columns, and 64 tracers at most"));
         };
         let shape = Shape { ny, nx };
-        let size = shape.rows() * shape.stride();
+        let size = shape.rows() * shape.width();
         if words.len() != 7 + (3 + tracers) * size {
             return Err(refused("as many values as its rows, columns and tracers make"));
         }
@@ -78,7 +78,7 @@ impl Kept {
             return Err(refused("numbers"));
         }
         let (numbers, values) = values.split_at(7);
-        let mut planes = values.chunks_exact(size).map(|values| Plane::of_values(shape, values.to_vec()));
+        let mut planes = values.chunks_exact(size).map(|values| Plane::of_values(shape, values));
         let mut next = || planes.next().ok_or(refused("three fields of the flow"));
         Ok(Self {
             flow: Flow {

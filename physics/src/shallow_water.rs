@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::{
     boundary::{Boundary, Place},
     metric::Metric,
-    plane::{Plane, RIM, Shape},
+    plane::{Plane, RIM, Rows, Shape},
     stage_rows::{Equations, FlowRowMut, Give, StageRows},
     time_integration::{Stage, System, ssprk3, stages},
     wavefront::{Check, can_sweep, sweep},
@@ -187,16 +187,15 @@ impl<W: Widths, F: Fn(usize) -> W> Work for Strip<'_, F> {
     #[inline(always)]
     fn run(mut self) {
         let Self { equations, first, y, .. } = self;
-        let stride = y.h.shape().stride();
-        self.room.fit(stride);
-        let end = first + self.writes.h.len() / stride;
+        self.room.fit(y.h.shape().width());
+        let end = first + self.writes.h.count();
         for row in first - 1..=end {
             let (south, here) = (y.full_row(row - 1), y.full_row(row));
             let give = (row > first).then(|| Give {
                 stage: self.stage,
                 w: (self.widths)(row - 1),
                 old: self.old.full_row(row - 1),
-                into: self.writes.row(first, row - 1, stride),
+                into: self.writes.row(first, row - 1),
             });
             self.room.take(equations, (self.widths)(row), [row, row - 1], [south, here], give);
             self.writes
@@ -207,11 +206,11 @@ impl<W: Widths, F: Fn(usize) -> W> Work for Strip<'_, F> {
 
 /// What one task writes: the same whole rows of each field.
 pub(crate) struct Writes<'a> {
-    pub h: &'a mut [f64],
-    pub u: &'a mut [f64],
-    pub v: &'a mut [f64],
+    pub h: Rows<'a>,
+    pub u: Rows<'a>,
+    pub v: Rows<'a>,
     /// Through west and south faces; the last strip has the south faces of one more row.
-    pub fluxes: Option<(&'a mut [f64], &'a mut [f64])>,
+    pub fluxes: Option<(Rows<'a>, Rows<'a>)>,
 }
 
 /// Rows inside the rim in groups of `count`.
@@ -234,12 +233,11 @@ pub(crate) fn writes<'a>(flow: &'a mut Flow, fluxes: Option<&'a mut Fluxes>, cou
 impl Writes<'_> {
     /// Whole row `row` of a strip that begins with `first`.
     #[inline(always)]
-    pub(crate) fn row(&mut self, first: usize, row: usize, stride: usize) -> FlowRowMut<'_> {
-        let part = (row - first) * stride..(row - first + 1) * stride;
+    pub(crate) fn row(&mut self, first: usize, row: usize) -> FlowRowMut<'_> {
         FlowRowMut {
-            h: &mut self.h[part.clone()],
-            u: &mut self.u[part.clone()],
-            v: &mut self.v[part],
+            h: self.h.row_mut(row - first),
+            u: self.u.row_mut(row - first),
+            v: self.v.row_mut(row - first),
         }
     }
 
@@ -248,15 +246,14 @@ impl Writes<'_> {
     #[inline(always)]
     pub(crate) fn count(&mut self, first: usize, row: isize, stage: Stage, (x, y): (&[f64], &[f64])) {
         let Some((sums_x, sums_y)) = &mut self.fluxes else { return };
-        let (stride, weight) = (x.len(), stage.share * stage.dt);
+        let weight = stage.share * stage.dt;
         let Ok(local) = usize::try_from(row + RIM as isize - first as isize) else {
             return;
         };
-        let part = local * stride..(local + 1) * stride;
-        if let Some(sums) = sums_x.get_mut(part.clone()) {
+        if let Some(sums) = sums_x.get_mut(local) {
             accumulate(sums, x, weight);
         }
-        if let Some(sums) = sums_y.get_mut(part) {
+        if let Some(sums) = sums_y.get_mut(local) {
             accumulate(sums, y, weight);
         }
     }

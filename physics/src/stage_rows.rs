@@ -25,6 +25,17 @@ pub(crate) struct FlowRow<'a> {
     pub v: &'a [f64],
 }
 
+impl FlowRow<'_> {
+    #[inline(always)]
+    fn cut(self, n: usize) -> Self {
+        Self {
+            h: &self.h[..n],
+            u: &self.u[..n],
+            v: &self.v[..n],
+        }
+    }
+}
+
 /// The same, to be written.
 pub(crate) struct FlowRowMut<'a> {
     pub h: &'a mut [f64],
@@ -91,9 +102,10 @@ impl StageRows {
 
     #[inline(always)]
     fn enter(&mut self, laws: &Equations<'_>, w: impl Widths, row: usize, from: [FlowRow<'_>; 2]) {
-        let f = laws.metric.coriolis().full_row(row);
         let (x, y, vorticity) = (&mut self.flux_x[1], &mut self.flux_y[1], &mut self.vorticity[1]);
-        faces(w, f, from, x, y, vorticity);
+        let [south, here] = from;
+        let f = laws.metric.coriolis().full_row(row);
+        Faces { w, f, south, here }.all(x, y, vorticity);
         if let Some(filter) = laws.metric.filter() {
             filter.cells(row, x);
             filter.faces(row, y);
@@ -108,7 +120,7 @@ impl StageRows {
     fn leave<W: Widths>(&mut self, laws: &Equations<'_>, w: W, row: usize, [here, north]: [FlowRow<'_>; 2], give: Option<Give<'_, W>>) {
         let [from_south, to_north] = &mut self.to_north;
         let cells = Cells {
-            corners: [&self.vorticity[0], &self.vorticity[1]],
+            q: [&self.vorticity[0], &self.vorticity[1]],
             x: &self.flux_x[0],
             y: [&self.flux_y[0], &self.flux_y[1]],
             flow: here,
@@ -144,19 +156,41 @@ pub(crate) struct Give<'a, W> {
     pub into: FlowRowMut<'a>,
 }
 
-/// Air through the faces, h u dy and h v dx, m³ s⁻¹, and (f + ζ)/h on the corners, m⁻¹ s⁻¹, divided by 24 for the averages that use it.
-#[inline(always)]
-fn faces(w: impl Widths, f: &[f64], [south, here]: [FlowRow<'_>; 2], x: &mut [f64], y: &mut [f64], q: &mut [f64]) {
-    let n = x.len();
-    let (y, q, f) = (&mut y[..n], &mut q[..n], &f[..n]);
-    let (h0, h1) = (&south.h[..n], &here.h[..n]);
-    let (u0, u1, v) = (&south.u[..n], &here.u[..n], &here.v[..n]);
-    for k in RIM - 1..n - RIM + 1 {
-        x[k] = w.flux_x(k, h1[k - 1], h1[k], u1[k]);
-        y[k] = w.flux_y(k, h0[k], h1[k], v[k]);
-        let circulation = f[k] * w.corner_area(k) + w.circulation(k, [u0[k], u1[k]], [v[k - 1], v[k]]);
-        let volume = w.volume(k, [h0[k - 1], h0[k], h1[k - 1], h1[k]]);
-        q[k] = circulation / (24.0 * volume);
+/// Two rows, and what a row of faces and corners between them needs: the turning of the ground, and how wide they are.
+struct Faces<'a, W> {
+    w: W,
+    f: &'a [f64],
+    south: FlowRow<'a>,
+    here: FlowRow<'a>,
+}
+
+impl<W: Widths> Faces<'_, W> {
+    /// Air through the faces, h u dy and h v dx, m³ s⁻¹, and (f + ζ)/h on the corners, m⁻¹ s⁻¹, divided by 24 for the averages that use it.
+    #[inline(always)]
+    fn all(self, x: &mut [f64], y: &mut [f64], q: &mut [f64]) {
+        let n = x.len();
+        let (y, q) = (&mut y[..n], &mut q[..n]);
+        let faces = Self {
+            f: &self.f[..n],
+            south: self.south.cut(n),
+            here: self.here.cut(n),
+            ..self
+        };
+        // Those of the cell west of the domain first: the loop begins on a line of the cache.
+        (x[RIM - 1], y[RIM - 1], q[RIM - 1]) = faces.at(RIM - 1);
+        for k in RIM..n - RIM + 1 {
+            (x[k], y[k], q[k]) = faces.at(k);
+        }
+    }
+
+    #[inline(always)]
+    fn at(&self, k: usize) -> (f64, f64, f64) {
+        let Self { w, f, south, here } = self;
+        let x = w.flux_x(k, here.h[k - 1], here.h[k], here.u[k]);
+        let y = w.flux_y(k, south.h[k], here.h[k], here.v[k]);
+        let circulation = f[k] * w.corner_area(k) + w.circulation(k, [south.u[k], here.u[k]], [here.v[k - 1], here.v[k]]);
+        let volume = w.volume(k, [south.h[k - 1], south.h[k], here.h[k - 1], here.h[k]]);
+        (x, y, circulation / (24.0 * volume))
     }
 }
 
@@ -172,9 +206,10 @@ fn vorticity_of_pole(metric: &Metric, row: usize, [south, here]: [FlowRow<'_>; 2
     (f * cap + sign * width * mean(around.u)) / (cap * mean(around.h))
 }
 
-/// A row of cells with what lies on their corners (south, north) and faces.
+/// A row of cells with what lies on their corners and faces (south, north).
+#[derive(Clone, Copy)]
 struct Cells<'a> {
-    corners: [&'a [f64]; 2],
+    q: [&'a [f64]; 2],
     x: &'a [f64],
     y: [&'a [f64]; 2],
     flow: FlowRow<'a>,
@@ -185,11 +220,58 @@ struct Cells<'a> {
     from_south: &'a [f64],
 }
 
+/// What a cell does to the wind on its faces, m² s⁻²: q F of the air that turns, and the Bernoulli function K + g (h + hs).
+struct Turn {
+    to_west: f64,
+    to_east: f64,
+    to_south: f64,
+    to_north: f64,
+}
+
 impl Cells<'_> {
+    #[inline(always)]
+    fn cut(self, n: usize) -> Self {
+        Self {
+            q: self.q.map(|q| &q[..n]),
+            x: &self.x[..n],
+            y: self.y.map(|y| &y[..n]),
+            flow: self.flow.cut(n),
+            v_north: &self.v_north[..n],
+            orography: &self.orography[..n],
+            gravity: self.gravity,
+            from_south: &self.from_south[..n],
+        }
+    }
+
+    #[inline(always)]
+    fn turn(&self, k: usize) -> Turn {
+        let (h, u, v0, v1) = (self.flow.h[k], self.flow.u, self.flow.v[k], self.v_north[k]);
+        let kinetic = 0.25 * (u[k] * u[k] + u[k + 1] * u[k + 1] + v0 * v0 + v1 * v1);
+        let bernoulli = kinetic + self.gravity * (h + self.orography[k]);
+        let [q0, q1] = self.q;
+        let (rising, falling) = (q0[k] + q1[k + 1], q1[k] + q0[k + 1]);
+        let (up, down) = (q1[k + 1] - q0[k], q1[k] - q0[k + 1]);
+        let sum = rising + falling;
+        let (a, b) = (sum + rising, sum + falling);
+        // Their ε and φ: how much more vorticity there is north than south, and west than east.
+        let (northern, western) = (up + down, down - up);
+        let (west, east, south, north) = (self.x[k], self.x[k + 1], self.y[0][k], self.y[1][k]);
+        Turn {
+            to_west: a * north + b * south - northern * east - bernoulli,
+            to_east: b * north + a * south + northern * west + bernoulli,
+            to_south: a * east + b * west + western * north + bernoulli,
+            to_north: a * west + b * east - western * south - bernoulli,
+        }
+    }
+
+    /// Air that leaves a cell, m³ s⁻¹.
+    #[inline(always)]
+    fn outflow(&self, k: usize) -> f64 {
+        self.x[k + 1] - self.x[k] + self.y[1][k] - self.y[0][k]
+    }
+
     /// Writes the depth and the wind on west and south faces that a stage makes of the row, and what its cells do to the wind on their north
     /// faces; with `TENDENCY`, of the wind the changes alone.
-    ///
-    /// Cells act on the wind of their four faces, m² s⁻², by q F of the air that turns and by the Bernoulli function K + g (h + hs).
     #[inline(always)]
     fn step<const TENDENCY: bool, W: Widths>(&self, stage: Stage, w: W, old: FlowRow<'_>, to_north: &mut [f64], into: FlowRowMut<'_>) {
         if stage.is_first() {
@@ -209,11 +291,8 @@ impl Cells<'_> {
         into: FlowRowMut<'_>,
     ) {
         let n = to_north.len();
-        let (q0, q1) = (&self.corners[0][..n], &self.corners[1][..n]);
-        let (x, y0, y1) = (&self.x[..n], &self.y[0][..n], &self.y[1][..n]);
-        let (h, hs, u) = (&self.flow.h[..n], &self.orography[..n], &self.flow.u[..n]);
-        let (v0, v1) = (&self.flow.v[..n], &self.v_north[..n]);
-        let from_south = &self.from_south[..n];
+        let cells = self.cut(n);
+        let FlowRow { h, u, v } = cells.flow;
         let (h_old, u_old, v_old) = (&old.h[..n], &old.u[..n], &old.v[..n]);
         let (h_new, u_new, v_new) = (&mut into.h[..n], &mut into.u[..n], &mut into.v[..n]);
         let Stage { old: a, new: b, dt, .. } = stage;
@@ -222,32 +301,21 @@ impl Cells<'_> {
             (false, true) => now + change,
             (false, false) => a * before + b * (now + change),
         };
-        let mut from_west = 0.0;
-        // A cell needs the corners and the face east of it.
-        for k in RIM - 1..n - RIM {
-            let kinetic = 0.25 * (u[k] * u[k] + u[k + 1] * u[k + 1] + v0[k] * v0[k] + v1[k] * v1[k]);
-            let bernoulli = kinetic + self.gravity * (h[k] + hs[k]);
-            let (rising, falling) = (q0[k] + q1[k + 1], q1[k] + q0[k + 1]);
-            let (up, down) = (q1[k + 1] - q0[k], q1[k] - q0[k + 1]);
-            let sum = rising + falling;
-            let (alpha, beta) = (sum + rising, sum + falling);
-            // Their ε and φ: how much more vorticity there is north than south, and west than east.
-            let (northern, western) = (up + down, down - up);
-            let (west, east, south, north) = (x[k], x[k + 1], y0[k], y1[k]);
-            let to_west = alpha * north + beta * south - northern * east - bernoulli;
-            let to_east = beta * north + alpha * south + northern * west + bernoulli;
-            let to_south = alpha * east + beta * west + western * north + bernoulli;
-            to_north[k] = alpha * west + beta * east - western * south - bernoulli;
-            let loss = dt * w.per_area(k) * (east - west + north - south);
+        // A row begins with what the cell west of it does.
+        let mut from_west = cells.turn(RIM - 1).to_east;
+        for k in RIM..n - RIM {
+            let turn = cells.turn(k);
+            to_north[k] = turn.to_north;
+            let loss = dt * w.per_area(k) * cells.outflow(k);
             h_new[k] = if FIRST {
                 h[k] - loss
             } else {
                 // Thirds as weights of old and new do not add up to one: that alone would lose 6e-17 of the air a step.
                 h_old[k] + b * ((h[k] - h_old[k]) - loss)
             };
-            u_new[k] = wind(u_old[k], u[k], dt * w.per_dx(k) * (to_west + from_west));
-            v_new[k] = wind(v_old[k], v0[k], -(dt * w.per_dy(k) * (to_south + from_south[k])));
-            from_west = to_east;
+            u_new[k] = wind(u_old[k], u[k], dt * w.per_dx(k) * (turn.to_west + from_west));
+            v_new[k] = wind(v_old[k], v[k], -(dt * w.per_dy(k) * (turn.to_south + cells.from_south[k])));
+            from_west = turn.to_east;
         }
     }
 }

@@ -220,7 +220,7 @@ impl System for ThermalEquations<'_> {
         let first = [self.air.boundary.first_west_face(), self.air.boundary.first_south_face()];
         let Flow { u, v, .. } = into;
         let shape = metric.shape();
-        let mut push = vec![0.0; shape.stride()];
+        let mut push = vec![0.0; shape.width()];
         for row in RIM..RIM + shape.ny {
             let (h, hs, b0) = (y.h.full_row(row), self.air.orography.full_row(row), b.full_row(row));
             let (south_h, south_hs, south_b) = (y.h.full_row(row - 1), self.air.orography.full_row(row - 1), b.full_row(row - 1));

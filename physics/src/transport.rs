@@ -8,8 +8,9 @@ use crate::{
     boundary::{self, Boundary},
     far_transport,
     metric::Metric,
-    parabolas::{between, depths, edges, is_nought, limited, parabolas, shares, through, update},
-    plane::{Plane, RIM, Shape},
+    parabolas::{Cells, Parabolas, across, along, depths, edges, is_nought, parabolas_across, parabolas_along, shares, through, update},
+    plane::{Plane, RIM, Rows, Shape},
+    row::Row,
     shallow_water::Fluxes,
 };
 use nowblend_field::wide::{Work, sum, wide};
@@ -92,7 +93,7 @@ impl Transport {
         let (rows_first, depth, carried) = (self.rows_first, &*depth, &*tracers);
         strips.par_iter_mut().for_each(|strip| {
             ROOM.with_borrow_mut(|room| {
-                room.fit(depth.shape().stride(), carried.len());
+                room.fit(depth.shape().width(), carried.len());
                 let air = Air {
                     metric,
                     boundary,
@@ -126,7 +127,7 @@ impl Transport {
 struct Strip<'a> {
     /// The first of them and the one after the last, whole rows.
     rows: Range<usize>,
-    moved: Vec<&'a mut [f64]>,
+    moved: Vec<Rows<'a>>,
     through_edges: Vec<f64>,
     emptied: Option<Emptied>,
 }
@@ -160,8 +161,8 @@ struct Room {
     along: Along,
     across: Across,
     /// Depths and tracers after the first direction: along the rows the last five rows, along the columns one.
-    depth: [Vec<f64>; KEPT],
-    tracers: Vec<[Vec<f64>; KEPT]>,
+    depth: [Row; KEPT],
+    tracers: Vec<[Row; KEPT]>,
 }
 
 /// Rows that the parabolas of the middle one reach for.
@@ -175,7 +176,7 @@ impl Room {
         let kept = self.tracers.iter_mut().flatten().chain(&mut self.depth);
         let shared = [&mut self.across.share, &mut self.across.after, &mut self.across.per_depth];
         for row in across.chain(kept).chain(shared).chain(self.along.all()) {
-            row.resize(size, 0.0);
+            row.fit(size);
         }
     }
 }
@@ -184,28 +185,26 @@ impl Room {
 #[derive(Default)]
 struct Along {
     /// Share of the air upstream that goes through each face.
-    share: Vec<f64>,
+    share: Row,
     /// Depth afterwards, and one over it.
-    after: Vec<f64>,
-    per_depth: Vec<f64>,
-    edge: Vec<f64>,
-    left: Vec<f64>,
-    right: Vec<f64>,
-    flux: Vec<f64>,
+    after: Row,
+    per_depth: Row,
+    left: Row,
+    right: Row,
+    flux: Row,
 }
 
 impl Along {
-    fn all(&mut self) -> [&mut Vec<f64>; 7] {
+    fn all(&mut self) -> [&mut Row; 6] {
         let Self {
             share,
             after,
             per_depth,
-            edge,
             left,
             right,
             flux,
         } = self;
-        [share, after, per_depth, edge, left, right, flux]
+        [share, after, per_depth, left, right, flux]
     }
 
     /// What only the air decides: shares and depths of whole row `row`; whether its air crosses several cells.
@@ -252,19 +251,10 @@ impl Along {
         let n = out.len();
         let (before, fluxes, q) = (&before[..n], &fluxes[..n], &q[..n]);
         let Self {
-            after,
-            edge,
-            left,
-            right,
-            flux,
-            ..
+            after, left, right, flux, ..
         } = self;
-        for k in 2..n - 1 {
-            edge[k] = between(q[k - 2], q[k - 1], q[k], q[k + 1]);
-        }
-        for k in RIM - 1..=n - RIM {
-            (left[k], right[k]) = limited(edge[k], q[k], edge[k + 1]);
-        }
+        let cells = RIM - 1..n - RIM + 1;
+        parabolas_along(q, cells.start, &mut left[cells.clone()], &mut right[cells]);
         let row = far_transport::Row {
             area,
             depth: before,
@@ -289,45 +279,29 @@ impl Along {
         let Self {
             share,
             per_depth,
-            edge,
             left,
             right,
-            flux,
             ..
         } = self;
-        edges(&q[..n - 3], &q[1..n - 2], &q[2..n - 1], &q[3..n], &mut edge[2..n - 1]);
-        let cells = RIM - 1..n - RIM + 1;
-        parabolas(
-            &edge[cells.clone()],
-            &q[cells.clone()],
-            &edge[RIM..n - RIM + 2],
-            &mut left[cells.clone()],
-            &mut right[cells],
-        );
-        let (west, east) = (RIM - 1..n - RIM, RIM..n - RIM + 1);
-        let behind = (&left[west.clone()], &q[west.clone()], &right[west]);
-        let ahead = (&left[east.clone()], &q[east.clone()], &right[east.clone()]);
-        through(&fluxes[east.clone()], &share[east.clone()], behind, ahead, &mut flux[east]);
-        let inside = RIM..n - RIM;
-        let faces = (&flux[inside.clone()], &flux[RIM + 1..n - RIM + 1]);
-        update(
-            1.0 / area,
-            &before[inside.clone()],
-            &q[inside.clone()],
-            faces,
-            &per_depth[inside.clone()],
-            &mut out[inside],
-        );
-        flux[RIM] - flux[n - RIM]
+        let (cells, inside) = (RIM - 1..n - RIM + 1, RIM..n - RIM);
+        parabolas_along(q, cells.start, &mut left[cells.clone()], &mut right[cells.clone()]);
+        let parabolas = Parabolas::of(left, q, right, cells);
+        let cells = Cells {
+            before: &before[inside.clone()],
+            per_depth: &per_depth[inside.clone()],
+            per_area: 1.0 / area,
+        };
+        let [west, east] = along((&fluxes[RIM..], &share[RIM..]), parabolas, cells, &mut out[inside]);
+        west - east
     }
 }
 
 /// What rows are carried northward in.
 #[derive(Default)]
 struct Across {
-    share: Vec<f64>,
-    after: Vec<f64>,
-    per_depth: Vec<f64>,
+    share: Row,
+    after: Row,
+    per_depth: Row,
     tracers: Vec<AcrossRows>,
 }
 
@@ -372,22 +346,13 @@ impl Across {
         for (index, rows) in self.tracers.iter_mut().enumerate() {
             let q = q(index);
             rows.parabolas(q, !has_faces);
+            let cells = is_ready.then(|| Cells {
+                before: &h0[inside.clone()],
+                per_depth: &self.per_depth[inside.clone()],
+                per_area: south_area,
+            });
             if has_faces {
-                rows.flux([q[1], q[2]], fluxes, &self.share);
-            }
-            if is_ready && rows.empty > KEPT + 1 {
-                rows.out.fill(0.0);
-            } else if is_ready {
-                let faces = (&rows.flux[0][inside.clone()], &rows.flux[1][inside.clone()]);
-                let (before, per_depth) = (&h0[inside.clone()], &self.per_depth[inside.clone()]);
-                update(
-                    south_area,
-                    before,
-                    &q[1][inside.clone()],
-                    faces,
-                    per_depth,
-                    &mut rows.out[inside.clone()],
-                );
+                rows.carry([q[1], q[2]], (fluxes, &self.share), cells);
             }
             // South edge of the first row of the domain and north edge of its last.
             if row == RIM {
@@ -403,18 +368,18 @@ impl Across {
 /// Rows of one tracer: of this row and of the one before.
 #[derive(Default)]
 struct AcrossRows {
-    edge: [Vec<f64>; 2],
-    left: [Vec<f64>; 2],
-    right: [Vec<f64>; 2],
-    flux: [Vec<f64>; 2],
+    edge: [Row; 2],
+    left: [Row; 2],
+    right: [Row; 2],
+    flux: [Row; 2],
     /// The row before, carried.
-    out: Vec<f64>,
+    out: Row,
     /// How many rows up to the last that parabolas reached for hold nothing.
     empty: usize,
 }
 
 impl AcrossRows {
-    fn all(&mut self) -> impl Iterator<Item = &mut Vec<f64>> {
+    fn all(&mut self) -> impl Iterator<Item = &mut Row> {
         let Self {
             edge,
             left,
@@ -448,35 +413,41 @@ impl AcrossRows {
         if first {
             edges(q[0], q[1], q[2], q[3], &mut south[inside.clone()]);
         }
-        edges(q[1], q[2], q[3], q[4], &mut north[inside.clone()]);
-        parabolas(
+        parabolas_across(
+            [q[1], q[2], q[3], q[4]],
             &south[inside.clone()],
-            q[2],
-            &north[inside.clone()],
+            &mut north[inside.clone()],
             &mut self.left[1][inside.clone()],
             &mut self.right[1][inside],
         );
         self.edge.swap(0, 1);
     }
 
-    /// Through the south faces of a row.
+    /// What goes through the south faces of a row, and with `cells`, those of the row before, what becomes of these.
     #[inline(always)]
-    fn flux(&mut self, [south, here]: [&[f64]; 2], fluxes: &[f64], share: &[f64]) {
+    fn carry(&mut self, [south, here]: [&[f64]; 2], (fluxes, share): (&[f64], &[f64]), cells: Option<Cells<'_>>) {
+        let inside = RIM..here.len() - RIM;
+        let [low, high] = &mut self.flux;
+        let (low, out) = (&low[inside.clone()], &mut self.out[inside.clone()]);
         if self.empty > KEPT {
-            self.flux[1].fill(0.0);
+            high.fill(0.0);
+            match cells {
+                Some(_) if self.empty > KEPT + 1 => out.fill(0.0),
+                Some(cells) => update(cells, &south[inside.clone()], (low, &high[inside]), out),
+                None => {}
+            }
             return;
         }
-        let inside = RIM..here.len() - RIM;
         let ([left0, left1], [right0, right1]) = (&self.left, &self.right);
-        let behind = (&left0[inside.clone()], &south[inside.clone()], &right0[inside.clone()]);
-        let ahead = (&left1[inside.clone()], &here[inside.clone()], &right1[inside.clone()]);
-        through(
-            &fluxes[inside.clone()],
-            &share[inside.clone()],
-            behind,
-            ahead,
-            &mut self.flux[1][inside],
+        let (behind, ahead) = (
+            Parabolas::of(left0, south, right0, inside.clone()),
+            Parabolas::of(left1, here, right1, inside.clone()),
         );
+        let (fluxes, share, high) = (&fluxes[inside.clone()], &share[inside.clone()], &mut high[inside.clone()]);
+        match cells {
+            Some(cells) => across((fluxes, share), [behind, ahead], cells, low, high, out),
+            None => through(fluxes, share, behind, ahead, high),
+        }
     }
 }
 
@@ -540,7 +511,6 @@ impl Pass<'_, '_> {
             depth,
             tracers: kept,
         } = room;
-        let n = air.depth.shape().stride();
         let own = strip.rows.clone();
         for row in own.start - RIM..own.end + RIM {
             let slot = row % KEPT;
@@ -570,9 +540,8 @@ impl Pass<'_, '_> {
                 let q = |index: usize| std::array::from_fn(|d| &kept[index][(row + d - 2) % KEPT][..]);
                 across.take(&air, strip, row, [&depth[(row - 1) % KEPT], &depth[row % KEPT]], q);
                 if row > own.start {
-                    let part = (row - 1 - own.start) * n..(row - own.start) * n;
                     for (moved, rows) in strip.moved.iter_mut().zip(&across.tracers) {
-                        moved[part.clone()].copy_from_slice(&rows.out);
+                        moved.row_mut(row - 1 - own.start).copy_from_slice(&rows.out);
                     }
                 }
             }
@@ -586,7 +555,7 @@ impl Pass<'_, '_> {
         } = self;
         let Room { along, across, .. } = room;
         let shape = air.depth.shape();
-        let (n, own) = (shape.stride(), strip.rows.clone());
+        let own = strip.rows.clone();
         for row in own.start - 1..=own.end {
             let q = |index: usize| std::array::from_fn(|d| tracers[index].full_row(row + d - 2));
             across.take(&air, strip, row, [air.depth.full_row(row - 1), air.depth.full_row(row)], q);
@@ -597,10 +566,9 @@ impl Pass<'_, '_> {
             air.boundary.close_depth_row(&mut across.after, row, shape);
             let far = along.air(&air, row, &across.after);
             strip.emptied = strip.emptied.or_else(|| air.emptied_along(row, &across.after));
-            let part = (row - own.start) * n..(row - own.start + 1) * n;
             for (index, rows) in across.tracers.iter_mut().enumerate() {
                 air.boundary.close_tracer_row(index, &mut rows.out, row, shape);
-                let out = &mut strip.moved[index][part.clone()];
+                let out = strip.moved[index].row_mut(row - own.start);
                 strip.through_edges[index] += along.sweep(&air, row, far, &across.after, &rows.out, out);
             }
         }

@@ -268,18 +268,18 @@ impl<W: Widths, F: Fn(usize) -> W> Work for Strip<'_, F> {
     #[inline(always)]
     fn run(mut self) {
         let (domain, widths, writes) = (&self.domain, self.widths, &mut self.writes);
-        let stride = domain.state.h.shape().stride();
+        let width = domain.state.h.shape().width();
         let start = self.rows.start + RIM;
         let third = self.rows.start as isize..self.rows.end as isize;
         let second = domain.before(&third);
         let first = domain.before(&second);
         let [one, two, three] = &mut self.room.stages;
-        let mut one = Follower::new(one, self.stages[0], first, stride);
-        let mut two = Follower::new(two, self.stages[1], second, stride);
-        let mut three = Follower::new(three, self.stages[2], third, stride);
+        let mut one = Follower::new(one, self.stages[0], first, width);
+        let mut two = Follower::new(two, self.stages[1], second, width);
+        let mut three = Follower::new(three, self.stages[2], third, width);
         let [firsts, seconds] = &mut self.room.results;
-        firsts.fit(stride);
-        seconds.fit(stride);
+        firsts.fit(width);
+        seconds.fit(width);
         while !one.is_done() {
             let from = [one.next - 1, one.next].map(|row| domain.row(row));
             let given = one.gives();
@@ -297,10 +297,10 @@ impl<W: Widths, F: Fn(usize) -> W> Work for Strip<'_, F> {
                 while !three.is_done() && Results::holds(domain, three.next, row) {
                     let from = [three.next - 1, three.next].map(|row| seconds.row(domain, row));
                     let given = three.gives().map(|row| domain.place(row));
-                    three.take(domain, widths, from, given.map(|row| writes.row(start, row, stride)));
+                    three.take(domain, widths, from, given.map(|row| writes.row(start, row)));
                     writes.count(start, three.next - 1, three.stage, three.rows.fluxes());
                     if let Some(row) = given {
-                        let FlowRowMut { h, u, v } = writes.row(start, row, stride);
+                        let FlowRowMut { h, u, v } = writes.row(start, row);
                         domain.close_row([&mut *h, &mut *u, &mut *v], row);
                         *self.passes &= (self.check)(row, FlowRow { h, u, v });
                     }
