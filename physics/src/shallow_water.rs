@@ -8,7 +8,7 @@ use crate::{
     boundary::{Boundary, Place},
     metric::Metric,
     plane::{Plane, RIM, Rows, Shape},
-    stage_rows::{Equations, FlowRowMut, Give, StageRows},
+    stage_rows::{Equations, FlowRowMut, Give, StageRows, Sums},
     time_integration::{Stage, System, ssprk3, stages},
     wavefront::{Check, can_sweep, sweep},
     widths::Widths,
@@ -188,29 +188,40 @@ impl<W: Widths, F: Fn(usize) -> W> Work for Strip<'_, F> {
     fn run(mut self) {
         let Self { equations, first, y, .. } = self;
         self.room.fit(y.h.shape().width());
-        let end = first + self.writes.h.count();
+        let end = first + self.writes.flow.h.count();
         for row in first - 1..=end {
             let (south, here) = (y.full_row(row - 1), y.full_row(row));
+            let Writes { flow, sums } = &mut self.writes;
             let give = (row > first).then(|| Give {
                 stage: self.stage,
                 w: (self.widths)(row - 1),
                 old: self.old.full_row(row - 1),
-                into: self.writes.row(first, row - 1),
+                into: flow.row(first, row - 1),
             });
-            self.room.take(equations, (self.widths)(row), [row, row - 1], [south, here], give);
-            self.writes
-                .count(first, row as isize - RIM as isize, self.stage, self.room.fluxes());
+            let sums = sums.as_mut().and_then(|s| s.row(first, row as isize - RIM as isize, self.stage));
+            self.room
+                .take(equations, (self.widths)(row), [row, row - 1], [south, here], sums, give);
         }
     }
 }
 
 /// What one task writes: the same whole rows of each field.
 pub(crate) struct Writes<'a> {
-    pub h: Rows<'a>,
-    pub u: Rows<'a>,
-    pub v: Rows<'a>,
-    /// Through west and south faces; the last strip has the south faces of one more row.
-    pub fluxes: Option<(Rows<'a>, Rows<'a>)>,
+    pub(crate) flow: FlowRows<'a>,
+    pub(crate) sums: Option<FluxRows<'a>>,
+}
+
+/// Rows of depth and wind.
+pub(crate) struct FlowRows<'a> {
+    h: Rows<'a>,
+    u: Rows<'a>,
+    v: Rows<'a>,
+}
+
+/// Rows of what goes through west and south faces; those of the last strip have the south faces of one more row.
+pub(crate) struct FluxRows<'a> {
+    x: Rows<'a>,
+    y: Rows<'a>,
 }
 
 /// Rows inside the rim in groups of `count`.
@@ -220,17 +231,20 @@ pub(crate) fn writes<'a>(flow: &'a mut Flow, fluxes: Option<&'a mut Fluxes>, cou
         .groups_mut(count)
         .zip(u.groups_mut(count))
         .zip(v.groups_mut(count))
-        .map(|((h, u), v)| Writes { h, u, v, fluxes: None })
+        .map(|((h, u), v)| Writes {
+            flow: FlowRows { h, u, v },
+            sums: None,
+        })
         .collect();
     if let Some(Fluxes { x, y }) = fluxes {
-        for (strip, fluxes) in strips.iter_mut().zip(x.groups_mut(count).zip(y.groups_and_last_mut(count))) {
-            strip.fluxes = Some(fluxes);
+        for (strip, (x, y)) in strips.iter_mut().zip(x.groups_mut(count).zip(y.groups_and_last_mut(count))) {
+            strip.sums = Some(FluxRows { x, y });
         }
     }
     strips
 }
 
-impl Writes<'_> {
+impl FlowRows<'_> {
     /// Whole row `row` of a strip that begins with `first`.
     #[inline(always)]
     pub(crate) fn row(&mut self, first: usize, row: usize) -> FlowRowMut<'_> {
@@ -240,30 +254,19 @@ impl Writes<'_> {
             v: self.v.row_mut(row - first),
         }
     }
-
-    /// Adds what goes through the faces of a row, counted from the south of the domain, in one stage, if the row is its own; `first` is its
-    /// first whole row.
-    #[inline(always)]
-    pub(crate) fn count(&mut self, first: usize, row: isize, stage: Stage, (x, y): (&[f64], &[f64])) {
-        let Some((sums_x, sums_y)) = &mut self.fluxes else { return };
-        let weight = stage.share * stage.dt;
-        let Ok(local) = usize::try_from(row + RIM as isize - first as isize) else {
-            return;
-        };
-        if let Some(sums) = sums_x.get_mut(local) {
-            accumulate(sums, x, weight);
-        }
-        if let Some(sums) = sums_y.get_mut(local) {
-            accumulate(sums, y, weight);
-        }
-    }
 }
 
-#[inline(always)]
-fn accumulate(sums: &mut [f64], flux: &[f64], weight: f64) {
-    let n = sums.len();
-    for (sum, flux) in sums[RIM..=n - RIM].iter_mut().zip(&flux[RIM..=n - RIM]) {
-        *sum += weight * flux;
+impl FluxRows<'_> {
+    /// Where what goes through the faces of a row, counted from the south of the domain, is added up, as far as the row is the strip's own;
+    /// `first` is its first whole row.
+    #[inline(always)]
+    pub(crate) fn row(&mut self, first: usize, row: isize, stage: Stage) -> Option<Sums<'_>> {
+        let row = usize::try_from(row + RIM as isize - first as isize).ok()?;
+        Some(Sums {
+            x: self.x.get_mut(row),
+            y: self.y.get_mut(row),
+            weight: stage.share * stage.dt,
+        })
     }
 }
 

@@ -78,12 +78,8 @@ impl StageRows {
         }
     }
 
-    /// Air through west and south faces of the row that came last, m³ s⁻¹.
-    pub(crate) fn fluxes(&self) -> (&[f64], &[f64]) {
-        (&self.flux_x[1], &self.flux_y[1])
-    }
-
-    /// Takes in whole row `row` of what the stage begins from; with `give`, writes `row_south`, the one that came before.
+    /// Takes in whole row `row` of what the stage begins from, and adds the air that goes through its faces to `sums`; with `give`, writes
+    /// `row_south`, the one that came before.
     #[inline(always)]
     pub(crate) fn take<W: Widths>(
         &mut self,
@@ -91,24 +87,41 @@ impl StageRows {
         w: W,
         [row, row_south]: [usize; 2],
         [south, here]: [FlowRow<'_>; 2],
+        sums: Option<Sums<'_>>,
         give: Option<Give<'_, W>>,
     ) {
         for pair in [&mut self.flux_x, &mut self.flux_y, &mut self.vorticity, &mut self.to_north] {
             pair.swap(0, 1);
         }
-        self.enter(laws, w, row, [south, here]);
+        self.enter(laws, w, row, [south, here], sums);
         self.leave(laws, w, row_south, [south, here], give);
     }
 
     #[inline(always)]
-    fn enter(&mut self, laws: &Equations<'_>, w: impl Widths, row: usize, from: [FlowRow<'_>; 2]) {
+    fn enter(&mut self, laws: &Equations<'_>, w: impl Widths, row: usize, from: [FlowRow<'_>; 2], sums: Option<Sums<'_>>) {
         let (x, y, vorticity) = (&mut self.flux_x[1], &mut self.flux_y[1], &mut self.vorticity[1]);
         let [south, here] = from;
         let f = laws.metric.coriolis().full_row(row);
-        Faces { w, f, south, here }.all(x, y, vorticity);
-        if let Some(filter) = laws.metric.filter() {
-            filter.cells(row, x);
-            filter.faces(row, y);
+        let faces = Faces { w, f, south, here };
+        match (laws.metric.filter(), sums) {
+            (
+                None,
+                Some(Sums {
+                    x: Some(sum_x),
+                    y: Some(sum_y),
+                    weight,
+                }),
+            ) => faces.all_summed(x, y, vorticity, weight, sum_x, sum_y),
+            (filter, sums) => {
+                faces.all(x, y, vorticity);
+                if let Some(filter) = filter {
+                    filter.cells(row, x);
+                    filter.faces(row, y);
+                }
+                if let Some(sums) = sums {
+                    sums.add(x, y);
+                }
+            }
         }
         if laws.metric.is_pole(row) {
             vorticity.fill(vorticity_of_pole(laws.metric, row, from) / 24.0);
@@ -156,6 +169,27 @@ pub(crate) struct Give<'a, W> {
     pub into: FlowRowMut<'a>,
 }
 
+/// Where the air that goes through the faces of a row is added up, m³.
+pub(crate) struct Sums<'a> {
+    pub x: Option<&'a mut [f64]>,
+    pub y: Option<&'a mut [f64]>,
+    /// Seconds that the stage's fluxes count for.
+    pub weight: f64,
+}
+
+impl Sums<'_> {
+    #[inline(always)]
+    fn add(self, x: &[f64], y: &[f64]) {
+        for (sums, flux) in [(self.x, x), (self.y, y)] {
+            let Some(sums) = sums else { continue };
+            let inside = RIM..=sums.len() - RIM;
+            for (sum, flux) in sums[inside.clone()].iter_mut().zip(&flux[inside]) {
+                *sum += self.weight * flux;
+            }
+        }
+    }
+}
+
 /// Two rows, and what a row of faces and corners between them needs: the turning of the ground, and how wide they are.
 struct Faces<'a, W> {
     w: W,
@@ -170,16 +204,36 @@ impl<W: Widths> Faces<'_, W> {
     fn all(self, x: &mut [f64], y: &mut [f64], q: &mut [f64]) {
         let n = x.len();
         let (y, q) = (&mut y[..n], &mut q[..n]);
-        let faces = Self {
-            f: &self.f[..n],
-            south: self.south.cut(n),
-            here: self.here.cut(n),
-            ..self
-        };
+        let faces = self.cut(n);
         // Those of the cell west of the domain first: the loop begins on a line of the cache.
         (x[RIM - 1], y[RIM - 1], q[RIM - 1]) = faces.at(RIM - 1);
         for k in RIM..n - RIM + 1 {
             (x[k], y[k], q[k]) = faces.at(k);
+        }
+    }
+
+    /// The same, and adds `weight` of the air to sums, while the processor divides.
+    #[inline(always)]
+    fn all_summed(self, x: &mut [f64], y: &mut [f64], q: &mut [f64], weight: f64, sum_x: &mut [f64], sum_y: &mut [f64]) {
+        let n = x.len();
+        let (y, q) = (&mut y[..n], &mut q[..n]);
+        let (sum_x, sum_y) = (&mut sum_x[..n], &mut sum_y[..n]);
+        let faces = self.cut(n);
+        (x[RIM - 1], y[RIM - 1], q[RIM - 1]) = faces.at(RIM - 1);
+        for k in RIM..n - RIM + 1 {
+            (x[k], y[k], q[k]) = faces.at(k);
+            sum_x[k] += weight * x[k];
+            sum_y[k] += weight * y[k];
+        }
+    }
+
+    #[inline(always)]
+    fn cut(self, n: usize) -> Self {
+        Self {
+            f: &self.f[..n],
+            south: self.south.cut(n),
+            here: self.here.cut(n),
+            ..self
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
     plane::{Plane, RIM},
     row::Row,
     shallow_water::{Flow, Fluxes, Writes, writes},
-    stage_rows::{Equations, FlowRow, FlowRowMut, Give, StageRows},
+    stage_rows::{Equations, FlowRow, FlowRowMut, Give, StageRows, Sums},
     time_integration::Stage,
     widths::Widths,
 };
@@ -233,7 +233,14 @@ impl<'a> Follower<'a> {
 
     /// Takes in the next row, and writes the one south of it into `into` if that is one to give.
     #[inline(always)]
-    fn take<W: Widths>(&mut self, domain: &Domain<'_>, widths: &impl Fn(usize) -> W, from: [FlowRow<'_>; 2], into: Option<FlowRowMut<'_>>) {
+    fn take<W: Widths>(
+        &mut self,
+        domain: &Domain<'_>,
+        widths: &impl Fn(usize) -> W,
+        from: [FlowRow<'_>; 2],
+        sums: Option<Sums<'_>>,
+        into: Option<FlowRowMut<'_>>,
+    ) {
         let row = self.next;
         let give = into.map(|into| Give {
             stage: self.stage,
@@ -243,7 +250,7 @@ impl<'a> Follower<'a> {
         });
         let place = domain.place(row);
         self.rows
-            .take(domain.equations, widths(place), [place, domain.place(row - 1)], from, give);
+            .take(domain.equations, widths(place), [place, domain.place(row - 1)], from, sums, give);
         self.next += 1;
     }
 
@@ -267,7 +274,8 @@ struct Strip<'a, F> {
 impl<W: Widths, F: Fn(usize) -> W> Work for Strip<'_, F> {
     #[inline(always)]
     fn run(mut self) {
-        let (domain, widths, writes) = (&self.domain, self.widths, &mut self.writes);
+        let (domain, widths) = (&self.domain, self.widths);
+        let Writes { flow, sums } = &mut self.writes;
         let width = domain.state.h.shape().width();
         let start = self.rows.start + RIM;
         let third = self.rows.start as isize..self.rows.end as isize;
@@ -283,24 +291,24 @@ impl<W: Widths, F: Fn(usize) -> W> Work for Strip<'_, F> {
         while !one.is_done() {
             let from = [one.next - 1, one.next].map(|row| domain.row(row));
             let given = one.gives();
-            one.take(domain, widths, from, given.map(|row| firsts.row_mut(row)));
-            writes.count(start, one.next - 1, one.stage, one.rows.fluxes());
+            let sums_here = sums.as_mut().and_then(|s| s.row(start, one.next, one.stage));
+            one.take(domain, widths, from, sums_here, given.map(|row| firsts.row_mut(row)));
             let Some(row) = given else { continue };
             firsts.close(domain, row);
             while !two.is_done() && Results::holds(domain, two.next, row) {
                 let from = [two.next - 1, two.next].map(|row| firsts.row(domain, row));
                 let given = two.gives();
-                two.take(domain, widths, from, given.map(|row| seconds.row_mut(row)));
-                writes.count(start, two.next - 1, two.stage, two.rows.fluxes());
+                let sums_here = sums.as_mut().and_then(|s| s.row(start, two.next, two.stage));
+                two.take(domain, widths, from, sums_here, given.map(|row| seconds.row_mut(row)));
                 let Some(row) = given else { continue };
                 seconds.close(domain, row);
                 while !three.is_done() && Results::holds(domain, three.next, row) {
                     let from = [three.next - 1, three.next].map(|row| seconds.row(domain, row));
                     let given = three.gives().map(|row| domain.place(row));
-                    three.take(domain, widths, from, given.map(|row| writes.row(start, row)));
-                    writes.count(start, three.next - 1, three.stage, three.rows.fluxes());
+                    let sums_here = sums.as_mut().and_then(|s| s.row(start, three.next, three.stage));
+                    three.take(domain, widths, from, sums_here, given.map(|row| flow.row(start, row)));
                     if let Some(row) = given {
-                        let FlowRowMut { h, u, v } = writes.row(start, row);
+                        let FlowRowMut { h, u, v } = flow.row(start, row);
                         domain.close_row([&mut *h, &mut *u, &mut *v], row);
                         *self.passes &= (self.check)(row, FlowRow { h, u, v });
                     }
