@@ -244,14 +244,9 @@ impl Displacement {
         let nodes: Vec<f32> = of.row(j).iter().zip(north).map(|(a, b)| a + share * (b - a)).collect();
         let mut cells = vec![0.0; nodes.len() * self.spacing];
         match self.spacing {
-            // The usual one, unrolled.
-            4 => between::<4>(&nodes, &mut cells),
-            spacing => {
-                for (i, cells) in cells.chunks_exact_mut(spacing).enumerate() {
-                    let (west, step) = (nodes[i], step(&nodes, i, spacing));
-                    cells.iter_mut().enumerate().for_each(|(k, cell)| *cell = west + k as f32 * step);
-                }
-            }
+            // The usual one, which the compiler unrolls.
+            4 => between(&nodes, 4, &mut cells),
+            spacing => between(&nodes, spacing, &mut cells),
         }
         cells
     }
@@ -262,16 +257,13 @@ impl Displacement {
     }
 }
 
-/// What is added from cell to cell after a node; nothing after the last.
-fn step(nodes: &[f32], node: usize, spacing: usize) -> f32 {
-    nodes.get(node + 1).map_or(0.0, |next| (next - nodes[node]) / spacing as f32)
-}
-
-/// `N` cells from each node on.
-fn between<const N: usize>(nodes: &[f32], cells: &mut [f32]) {
-    for (i, cells) in cells.as_chunks_mut::<N>().0.iter_mut().enumerate() {
-        let (west, step) = (nodes[i], step(nodes, i, N));
-        *cells = std::array::from_fn(|k| west + k as f32 * step);
+/// `spacing` cells from each node on; those after the last are all alike.
+#[inline(always)]
+fn between(nodes: &[f32], spacing: usize, cells: &mut [f32]) {
+    for (i, cells) in cells.chunks_exact_mut(spacing).enumerate() {
+        let west = nodes[i];
+        let step = nodes.get(i + 1).map_or(0.0, |next| (next - west) / spacing as f32);
+        cells.iter_mut().enumerate().for_each(|(k, cell)| *cell = west + k as f32 * step);
     }
 }
 

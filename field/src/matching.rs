@@ -8,7 +8,6 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
-use crate::wide::{Work, wide};
 
 /// Values that are compared at a time.
 const LANES: usize = 16;
@@ -116,40 +115,17 @@ fn bin(place: f32) -> usize {
 
 /// The smallest and the largest of the values that count.
 fn bounds(values: &[f32], counted: &[bool]) -> (f32, f32) {
-    let mut bounds = (f32::INFINITY, f32::NEG_INFINITY);
-    wide(Bounds {
-        values,
-        counted,
-        bounds: &mut bounds,
-    });
-    bounds
-}
-
-struct Bounds<'a> {
-    values: &'a [f32],
-    counted: &'a [bool],
-    bounds: &'a mut (f32, f32),
-}
-
-impl Work for Bounds<'_> {
-    #[inline(always)]
-    fn run(self) {
-        // Lanes of their own, whose order no processor changes.
-        let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
-        let (values, rest) = self.values.as_chunks::<LANES>();
-        let (counted, counted_rest) = self.counted.as_chunks::<LANES>();
-        for (values, counted) in values.iter().zip(counted) {
-            for k in 0..LANES {
-                low[k] = low[k].min(if counted[k] { values[k] } else { f32::INFINITY });
-                high[k] = high[k].max(if counted[k] { values[k] } else { f32::NEG_INFINITY });
-            }
+    let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    for (values, counted) in values.chunks(LANES).zip(counted.chunks(LANES)) {
+        for ((low, high), (value, counted)) in low.iter_mut().zip(&mut high).zip(values.iter().zip(counted)) {
+            *low = low.min(if *counted { *value } else { f32::INFINITY });
+            *high = high.max(if *counted { *value } else { f32::NEG_INFINITY });
         }
-        let rest = rest.iter().zip(counted_rest).filter(|(_, counted)| **counted);
-        let (rest_low, rest_high) = rest.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), (v, _)| {
-            (low.min(*v), high.max(*v))
-        });
-        *self.bounds = (low.into_iter().fold(rest_low, f32::min), high.into_iter().fold(rest_high, f32::max));
     }
+    (
+        low.into_iter().fold(f32::INFINITY, f32::min),
+        high.into_iter().fold(f32::NEG_INFINITY, f32::max),
+    )
 }
 
 #[cfg(test)]

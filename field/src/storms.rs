@@ -51,8 +51,8 @@ impl Storm {
 
     /// Centre at a time, m northward and eastward, and the distance from it beyond which the storm rains less than `NOTHING_MM_H`.
     fn place(&self, seconds: f64) -> (f64, f64, f64) {
-        let decades = (self.peak_mm_h / NOTHING_MM_H).ln() + self.growth * seconds;
-        let reach = self.length_m.max(self.width_m) * (2.0 * decades.max(0.0)).sqrt();
+        let e_foldings = (self.peak_mm_h / NOTHING_MM_H).ln() + self.growth * seconds;
+        let reach = self.length_m.max(self.width_m) * (2.0 * e_foldings.max(0.0)).sqrt();
         (self.y_m + self.v * seconds, self.x_m + self.u * seconds, reach)
     }
 }

@@ -1,26 +1,33 @@
 //! Lets the inner loops use the processor's wide vector units where it has them, with the very same results.
 
-/// A loop over whole rows that is worth compiling twice.
+#[cfg(target_arch = "x86_64")]
+use std::arch::is_x86_feature_detected;
+
+/// A loop over whole rows that is worth compiling for each kind of processor.
 pub trait Work {
     /// Does it; mark it `#[inline(always)]`, and what it calls, or it is compiled for the oldest processors only.
     fn run(self);
 }
 
-/// Runs `work` in four lanes of f64 where the processor has them (AVX2), in two elsewhere.
+/// Runs `work` in eight lanes of f64 where the processor has them (AVX-512), in four (AVX2) or in two elsewhere.
 ///
 /// No products are fused with sums, so that every processor rounds alike.
 #[inline]
 pub fn wide(work: impl Work) {
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512vl") {
-        #[allow(unsafe_code, reason = "compiled for AVX-512, which the line above has found")]
+    if is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512bw")
+    {
+        #[allow(unsafe_code, reason = "compiled for AVX-512, which the lines above have found")]
         unsafe {
             in_eight_lanes(work);
         }
         return;
     }
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
+    if is_x86_feature_detected!("avx2") {
         #[allow(unsafe_code, reason = "compiled for AVX2, which the line above has found")]
         unsafe {
             in_four_lanes(work);

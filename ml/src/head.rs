@@ -2,13 +2,14 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array2, Array3, ArrayViewMut1, s};
+use nowblend_field::wide::wide;
 use rayon::prelude::*;
 
 use crate::{
     analytic::Analytic,
     look::Said,
     loss::{lead_weight, loss},
-    mixture::{Gradient, Lead, OUT, Readout, Row},
+    mixture::{Backward, Gradient, Lead, OUT, Readout, Row},
     nowcast_net::{J, Leads, RainNet, S, WIDTH},
 };
 
@@ -201,7 +202,17 @@ pub(crate) fn learn(net: &RainNet, features: Tensor<4>, analytic: &[Analytic], l
                     learned.value += f64::from(share) * loss(&p, rain, share, &mut of_p);
                     let mut parts = of_features.chunks_exact_mut(width);
                     let mut into: [&mut [f32]; WIDTH] = std::array::from_fn(|_| parts.next().expect("a part a channel"));
-                    row.gradient(&here, &forecasts, lead, &readout, &p, &of_p, &mut learned.gradients[l], &mut into);
+                    wide(Backward {
+                        row: &row,
+                        features: &here,
+                        analytic: &forecasts,
+                        lead,
+                        readout: &readout,
+                        probability: &p,
+                        of_probability: &of_p,
+                        sum: &mut learned.gradients[l],
+                        into: &mut into,
+                    });
                     for (c, of) in of_features.chunks_exact(width).enumerate() {
                         let to = &mut learned.of_features[c][k * width..][..width];
                         to.iter_mut().zip(of).for_each(|(to, of)| *to += of);

@@ -235,33 +235,6 @@ impl Row {
             }
         }
     }
-
-    /// After [`Row::probability`] and with the gradient `[J, x]` of what is to be lowered with respect to its result `[J, x]`: adds the
-    /// gradients of lead time and readout, and writes those of the features `[WIDTH, x]` (a slice a channel).
-    #[allow(clippy::too_many_arguments)]
-    pub fn gradient(
-        &self,
-        features: &[&[f32]; WIDTH],
-        analytic: &[f32],
-        lead: &Lead,
-        readout: &Readout,
-        probability: &[f32],
-        of_probability: &[f32],
-        sum: &mut Gradient,
-        into: &mut [&mut [f32]; WIDTH],
-    ) {
-        wide(Backward {
-            row: self,
-            features,
-            analytic,
-            lead,
-            readout,
-            probability,
-            of_probability,
-            sum,
-            into,
-        });
-    }
 }
 
 /// The way from features to probabilities.
@@ -277,32 +250,27 @@ struct Forward<'a> {
 impl Work for Forward<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self {
-            row,
-            features,
-            analytic,
-            lead,
-            readout,
-            into,
-        } = self;
-        row.activate(features, lead);
-        row.read_out(readout);
-        row.mix(analytic);
-        row.chain(lead, into);
+        self.row.activate(self.features, self.lead);
+        self.row.read_out(self.readout);
+        self.row.mix(self.analytic);
+        self.row.chain(self.lead, self.into);
     }
 }
 
-/// The way back.
-struct Backward<'a, 'b> {
-    row: &'a Row,
-    features: &'a [&'a [f32]; WIDTH],
-    analytic: &'a [f32],
-    lead: &'a Lead,
-    readout: &'a Readout,
-    probability: &'a [f32],
-    of_probability: &'a [f32],
-    sum: &'a mut Gradient,
-    into: &'a mut [&'b mut [f32]; WIDTH],
+/// The way back, after [`Row::probability`] with the same features, forecasts, lead time and readout.
+pub(crate) struct Backward<'a, 'b> {
+    pub row: &'a Row,
+    pub features: &'a [&'a [f32]; WIDTH],
+    pub analytic: &'a [f32],
+    pub lead: &'a Lead,
+    pub readout: &'a Readout,
+    /// What the way there led to `[J, x]`, and the gradient of what is to be lowered with respect to it.
+    pub probability: &'a [f32],
+    pub of_probability: &'a [f32],
+    /// The gradients of lead time and readout are added to it.
+    pub sum: &'a mut Gradient,
+    /// Where those of the features `[WIDTH, x]` are written, a slice a channel.
+    pub into: &'a mut [&'b mut [f32]; WIDTH],
 }
 
 impl Work for Backward<'_, '_> {
@@ -559,16 +527,17 @@ mod tests {
         {
             let mut parts = of_features.chunks_exact_mut(X);
             let mut into: [&mut [f32]; WIDTH] = std::array::from_fn(|_| parts.next().unwrap());
-            row.gradient(
-                &lines(&case.features),
-                &case.analytic,
-                &case.lead,
-                &case.readout,
-                &p,
-                &case.of,
-                &mut sum,
-                &mut into,
-            );
+            wide(Backward {
+                row: &row,
+                features: &lines(&case.features),
+                analytic: &case.analytic,
+                lead: &case.lead,
+                readout: &case.readout,
+                probability: &p,
+                of_probability: &case.of,
+                sum: &mut sum,
+                into: &mut into,
+            });
         }
         type Part = fn(&mut Case) -> &mut Vec<f32>;
         let parts: [(&str, Part, Vec<f32>); 7] = [

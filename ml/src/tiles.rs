@@ -170,6 +170,7 @@ mod tests {
             "steepest change {found} in tiles, {smooth} in one piece"
         );
     }
+
     #[test]
     fn a_tile_without_rain_is_not_asked_about() {
         // 224 + 160 + 160 columns; it rains in the first 100.

@@ -1,5 +1,6 @@
 //! Takes away divergence that changes sign from cell to cell, which no weather has.
 
+use nowblend_field::wide::{Work, wide};
 use rayon::prelude::*;
 
 use crate::{
@@ -8,7 +9,6 @@ use crate::{
     plane::{Plane, RIM, Rows},
     shallow_water::Flow,
 };
-use nowblend_field::wide::{Work, wide};
 
 /// Rows that one task works on.
 const STRIP: usize = 16;

@@ -1,5 +1,6 @@
 //! The whole core, stepped: air moves in small steps, water is carried with it and changes phase, the edges and the radar's wind lead.
 
+use nowblend_field::wide::{Work, wide};
 use rayon::prelude::*;
 
 use crate::{
@@ -15,7 +16,6 @@ use crate::{
     stage_rows::FlowRow,
     transport::{Emptied, Transport},
 };
-use nowblend_field::wide::{Work, wide};
 
 /// Largest Courant number: where the three stages bear waves no more (their limit on the imaginary axis is √3).
 const COURANT_LIMIT: f64 = 1.732;

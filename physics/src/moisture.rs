@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 
+use nowblend_field::wide::{Work, sum, wide};
 use rayon::prelude::*;
 
 use crate::{
     metric::Metric,
     plane::{Plane, RIM},
 };
-use nowblend_field::wide::{Work, sum, wide};
 
 /// Order of the tracers of moist air.
 pub(crate) const VAPOUR: usize = 0;

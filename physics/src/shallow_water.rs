@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use nowblend_field::wide::{Work, wide};
 use rayon::prelude::*;
 
 use crate::{
@@ -13,7 +14,6 @@ use crate::{
     wavefront::{Check, can_sweep, sweep},
     widths::Widths,
 };
-use nowblend_field::wide::{Work, wide};
 
 /// Rows that one task works on, with its fluxes and vorticities in the cache.
 const STRIP: usize = 32;

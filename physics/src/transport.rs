@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, ops::Range};
 
+use nowblend_field::wide::{Work, sum, wide};
 use rayon::prelude::*;
 
 use crate::{
@@ -13,7 +14,6 @@ use crate::{
     row::Row,
     shallow_water::Fluxes,
 };
-use nowblend_field::wide::{Work, sum, wide};
 
 /// Rows that one task works on.
 const STRIP: usize = 16;

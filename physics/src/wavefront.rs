@@ -6,6 +6,7 @@
 
 use std::{cell::RefCell, ops::Range};
 
+use nowblend_field::wide::{Work, wide};
 use rayon::prelude::*;
 
 use crate::{
@@ -17,7 +18,6 @@ use crate::{
     time_integration::Stage,
     widths::Widths,
 };
-use nowblend_field::wide::{Work, wide};
 
 /// Fewest rows that a strip has; each computes nine rows of a stage again.
 const FEWEST: usize = 32;

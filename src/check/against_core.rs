@@ -124,6 +124,7 @@ mod tests {
         let evidence = Evidence {
             component,
             observed: &observed,
+            carried: Err("not asked for"),
             physics: Some(&core),
             history: &[] as &[Moment],
         };
@@ -152,6 +153,7 @@ mod tests {
         let evidence = Evidence {
             component: "blend",
             observed: &observed,
+            carried: Err("not asked for"),
             physics: Some(&core),
             history: &[],
         };

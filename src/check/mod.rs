@@ -21,7 +21,7 @@ mod wet_area;
 
 use std::collections::BTreeMap;
 
-use nowblend_field::{Analysis, Slice};
+use nowblend_field::{Analysis, LeadTime, Slice};
 use rayon::prelude::*;
 
 pub use against_core::{AgainstCore, Quantity};
@@ -31,7 +31,7 @@ pub use continuity::Continuity;
 pub use finding::{Finding, Threshold, Tile, Verdict};
 pub use growth::{Change, Growth};
 pub use motion::MotionPlausibility;
-pub use observed::{Moment, Observed};
+pub use observed::{Carried, Moment, Observed};
 pub use positivity::{Corrected, Positivity, correct};
 pub use wet_area::{Extremes, WetArea};
 
@@ -51,6 +51,8 @@ pub struct Evidence<'a> {
     pub component: &'a str,
     /// What the radar saw.
     pub observed: &'a Observed<'a>,
+    /// Its newest frame, carried to the slice's lead time, or why it was not.
+    pub carried: Result<&'a Carried, &'a str>,
     /// The core's slice of the same lead time, where the core ran.
     pub physics: Option<&'a Slice>,
     /// What this component said before, oldest first.
@@ -90,6 +92,8 @@ pub fn trust(findings: &[Finding]) -> f64 {
 pub struct Inspector<'a> {
     checks: Vec<Box<dyn Check>>,
     observed: Observed<'a>,
+    /// What was carried to the lead time of the slice before: components come lead time by lead time.
+    carried: Option<(LeadTime, Result<Carried, String>)>,
     histories: BTreeMap<String, Vec<Moment>>,
 }
 
@@ -99,22 +103,29 @@ impl<'a> Inspector<'a> {
         Self {
             checks: all(config),
             observed: Observed::of(analysis),
+            carried: None,
             histories: BTreeMap::new(),
         }
     }
 
     /// The findings on the next slice of `component`; `physics` is the core's slice of the same lead time, where the core ran.
     pub fn inspect(&mut self, component: &str, slice: &Slice, physics: Option<&Slice>) -> Vec<Finding> {
+        let observed = &self.observed;
+        let at = slice.lead_time;
+        let (_, carried) = match self.carried.take() {
+            Some(last) if last.0 == at => self.carried.insert(last),
+            _ => self.carried.insert((at, observed.carried(at))),
+        };
         let history = self.histories.entry(component.to_owned()).or_default();
         let evidence = Evidence {
             component,
-            observed: &self.observed,
+            observed,
+            carried: carried.as_ref().map_err(String::as_str),
             physics,
             history,
         };
         let findings = run(&self.checks, slice, &evidence);
-        let moment = Moment::of(slice, physics, &self.observed);
-        history.push(moment);
+        history.push(Moment::of(slice, physics, observed));
         findings
     }
 }

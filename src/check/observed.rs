@@ -1,7 +1,5 @@
 //! What the radar saw and what a component said before, in the coarse form that checks compare with.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use ndarray::{Array2, ArrayView2, CowArray, Ix2, s};
 use nowblend_field::{Analysis, Grid, LeadTime, Motion, Slice, advection::SemiLagrangian};
 
@@ -26,8 +24,6 @@ pub struct Observed<'a> {
     grid: Grid,
     latest: Array2<f32>,
     motion: Result<Motion, String>,
-    /// What was carried to the lead time asked for last: several checks of several components ask for it.
-    carried: Mutex<Option<(LeadTime, Arc<Carried>)>>,
 }
 
 impl<'a> Observed<'a> {
@@ -45,7 +41,6 @@ impl<'a> Observed<'a> {
             grid: analysis.grid().coarsen(factor),
             latest: block_mean(observed.last(), factor),
             motion: motion.map(|m| blocks_of_motion(m, factor)),
-            carried: Mutex::new(None),
         }
     }
 
@@ -122,16 +117,8 @@ impl<'a> Observed<'a> {
         Ok(())
     }
 
-    /// The newest frame, carried along its motion to a lead time.
-    pub(super) fn carried(&self, lead_time: LeadTime) -> Result<Arc<Carried>, String> {
-        let last = |carried: &Option<(LeadTime, Arc<Carried>)>| {
-            let (at, carried) = carried.as_ref()?;
-            (*at == lead_time).then(|| Arc::clone(carried))
-        };
-        if let Some(there) = last(&self.carried.lock().unwrap_or_else(PoisonError::into_inner)) {
-            return Ok(there);
-        }
-        // Not under the lock: this waits for other threads, which may wait for the lock.
+    /// The newest frame, carried along its motion to a lead time, or why it cannot be.
+    pub(super) fn carried(&self, lead_time: LeadTime) -> Result<Carried, String> {
         let origins = self.origins(lead_time)?;
         let newest = self.analysis.observed().last();
         let (ny, nx) = newest.dim();
@@ -139,9 +126,7 @@ impl<'a> Observed<'a> {
         let rain = Array2::from_shape_fn((ny.div_ceil(stride), nx.div_ceil(stride)), |(row, column)| {
             origins.of(row * stride, column * stride).map_or(f32::NAN, |from| newest[from])
         });
-        let carried = Arc::new(Carried { stride, rain });
-        *self.carried.lock().unwrap_or_else(PoisonError::into_inner) = Some((lead_time, Arc::clone(&carried)));
-        Ok(carried)
+        Ok(Carried { stride, rain })
     }
 
     /// Where the rain that the observed motion brings to each cell at `lead_time` was at the reference time.
@@ -172,7 +157,7 @@ fn blocks_of_motion(motion: &Motion, factor: usize) -> Motion {
 }
 
 /// Rain where its motion has taken it.
-pub(super) struct Carried {
+pub struct Carried {
     /// It is told for every so many rows and columns, from the first on.
     pub stride: usize,
     /// Rain `[y, x]` of those, mm h⁻¹; NaN where it comes from outside the map or from what was not observed.

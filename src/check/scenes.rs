@@ -80,9 +80,11 @@ pub fn findings(check: &dyn Check, analysis: &Analysis, slices: &[Slice]) -> Vec
     let mut history = Vec::new();
     let mut findings = Vec::new();
     for slice in slices {
+        let carried = observed.carried(slice.lead_time);
         let evidence = Evidence {
             component: "nowcast_net",
             observed: &observed,
+            carried: carried.as_ref().map_err(String::as_str),
             physics: None,
             history: &history,
         };

@@ -1,7 +1,5 @@
 //! Does the forecast keep as much wet area, and as strong extremes, as the rain that was observed?
 
-use std::sync::Arc;
-
 use ndarray::{ArrayView3, s};
 use nowblend_field::Slice;
 
@@ -18,16 +16,16 @@ const LEAST_WET: f64 = 1e-3;
 /// rain which leaves the map is missed in neither.
 struct Samples<'a> {
     members: ArrayView3<'a, f32>,
-    carried: Arc<Carried>,
+    carried: &'a Carried,
 }
 
 impl<'a> Samples<'a> {
-    fn take(slice: &'a Slice, evidence: &Evidence<'_>) -> Result<Self, String> {
+    fn take(slice: &'a Slice, evidence: &Evidence<'a>) -> Result<Self, String> {
         evidence.observed.usable_rain(slice)?;
         let Some(members) = &slice.rain else {
             return Err("the slice has no rain".to_owned());
         };
-        let carried = evidence.observed.carried(slice.lead_time)?;
+        let carried = evidence.carried.map_err(str::to_owned)?;
         let samples = Self {
             members: members.slice(s![.., ..;carried.stride, ..;carried.stride]),
             carried,
@@ -40,11 +38,8 @@ impl<'a> Samples<'a> {
 
     /// Forecast and observed rain, member by member, where both are known.
     fn pairs(&self) -> impl Iterator<Item = (f32, f32)> {
-        let observed = &self.carried.rain;
-        let pairs = self.members.outer_iter().flat_map(move |member| {
-            let forecast: Vec<f32> = member.iter().copied().collect();
-            forecast.into_iter().zip(observed.iter().copied())
-        });
+        let observed = self.carried.rain.iter().cycle();
+        let pairs = self.members.iter().copied().zip(observed.copied());
         pairs.filter(|(forecast, observed)| forecast.is_finite() && observed.is_finite())
     }
 }

@@ -151,10 +151,9 @@ impl Past {
         displacement: &Displacement,
         interpolation: Interpolation,
         known: impl Fn((usize, usize), (f32, f32)) -> bool + Sync,
-        out: ArrayViewMut2<'_, f32>,
+        mut out: ArrayViewMut2<'_, f32>,
     ) {
         self.distribution.impose(field.view_mut(), &self.seen);
-        let mut out = out;
         displacement.read_as(
             field.view(),
             interpolation,

@@ -9,7 +9,7 @@ import argparse, pathlib, sys
 import twin
 
 
-def complete(work, names, methods):
+def complete(work, names, methods, every_min):
     """Events by name with the starts of which all twins are there."""
     found = {}
     for name in names:
@@ -18,7 +18,7 @@ def complete(work, names, methods):
             print(f"{name}: left out, it has no crop", file=sys.stderr)
             continue
         event = twin.Event(path)
-        for start in event.starts():
+        for start in event.starts(every_min):
             absent = [m for m in methods if not twin.forecast_path(work, m, event, start).exists()]
             if absent:
                 print(f"{name} {event.when(start):%Y-%m-%d %H:%M}: left out, no {', '.join(absent)}", file=sys.stderr)
@@ -62,6 +62,7 @@ def main():
     parser.add_argument("--work", type=pathlib.Path, default=twin.REPOSITORY / "runs/twins")
     parser.add_argument("--data", type=pathlib.Path, default=twin.REPOSITORY.parent / "shared/data/radar")
     parser.add_argument("--events", type=listed, default=[])
+    parser.add_argument("--every", type=int, metavar="MIN", help="as in twin.py")
     parser.add_argument("--test", action="store_true")
     a = parser.parse_args()
     keys = []
@@ -71,7 +72,7 @@ def main():
         if not (equals and dot):
             parser.error(f"--set {given}: expected KIND.KEY=VALUE")
         keys.append((kind, f"{key} = {value.strip()}"))
-    events = complete(a.work, twin.sources(a.data, a.test, a.events), a.twins)
+    events = complete(a.work, twin.sources(a.data, a.test, a.events), a.twins, a.every)
     if not events:
         raise SystemExit("no start has all twins\nhint: run twin.py first")
     print(f"{sum(map(len, events.values()))} starts of {len(events)} events", file=sys.stderr)

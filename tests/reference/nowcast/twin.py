@@ -118,10 +118,13 @@ class Event:
             self.cell_km = float(abs(d["x"][1] - d["x"][0])) / 1000
         self.step_min = int(round((self.times[1] - self.times[0]) / 60))
 
-    def starts(self):
-        """Frames from which forecasts start: four with an hour to come, or six with a quarter of an hour in an event too short for that."""
+    def starts(self, every_min=None):
+        """Frames from which forecasts start: four with an hour to come, or one every so many minutes; or six with a quarter of an hour in an
+        event too short for that."""
         room = lambda minutes: [i for i in range(FRAMES - 1, len(self.times)) if self.times[i] + 60 * minutes <= self.times[-1]]
         possible, count = (room(60), 4) if len(room(60)) >= 4 else (room(15), 6)
+        if every_min and count == 4:
+            return [i for i in possible if (self.times[i] - self.times[possible[0]]) % (60 * every_min) == 0]
         return sorted({possible[int(round(k))] for k in np.linspace(0, len(possible) - 1, count)}) if possible else []
 
     def leads(self, start):
@@ -203,14 +206,14 @@ def versions():
     return ", ".join(f"{name} {version(name)}" for name in ("pysteps", "numpy", "scipy", "opencv-python-headless"))
 
 
-def forecasts(work, names, methods):
+def forecasts(work, names, methods, every_min):
     warnings.filterwarnings("ignore")
     with contextlib.redirect_stdout(io.StringIO()):
         import cv2, pysteps                                           # pysteps greets
     cv2.setNumThreads(1)
     for name in names:
         event = Event(pathlib.Path(work, "crops", f"{name}.nc"))
-        for start in event.starts():
+        for start in event.starts(every_min):
             missing = [m for m in methods if not forecast_path(work, m, event, start).exists()]
             leads, velocity = event.leads(start), None
             for method in missing if leads else ():
@@ -237,6 +240,7 @@ def main():
     parser.add_argument("--data", type=pathlib.Path, default=REPOSITORY.parent / "shared/data/radar")
     parser.add_argument("--events", type=listed, default=[], help="names, with commas between; all if not given")
     parser.add_argument("--methods", type=listed, default=list(METHODS), help="names, with commas between")
+    parser.add_argument("--every", type=int, metavar="MIN", help="a start every so many minutes in events of hours, instead of four")
     parser.add_argument("--test", action="store_true", help="test events, too; each use must be logged")
     a = parser.parse_args()
     unknown = set(a.methods) - set(METHODS)
@@ -248,7 +252,7 @@ def main():
         if not path.exists():
             crop(source, path)
     if a.what == "forecasts":
-        forecasts(a.work, events, a.methods)
+        forecasts(a.work, events, a.methods, a.every)
 
 
 if __name__ == "__main__":
