@@ -8,7 +8,6 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
-
 /// Values that are compared at a time.
 const LANES: usize = 16;
 /// Bins between the smallest and the largest value of a field.

@@ -73,19 +73,15 @@ impl Parcels {
     pub fn blow(&mut self, metric: &Metric, flow: &Flow) {
         let Rates { north, east } = &mut self.rates;
         let per_dy = 0.25 / metric.dy_m();
-        north
-            .rows_mut()
-            .zip(east.rows_mut())
-            .enumerate()
-            .for_each(|(j, (north, east))| {
-                let row = j + crate::plane::RIM;
-                let (u, v0, v1) = (flow.u.full_row(row), flow.v.full_row(row), flow.v.full_row(row + 1));
-                let per_dx = 0.25 / metric.width(row);
-                for k in 0..u.len() - 1 {
-                    east[k] += per_dx * (u[k] + u[k + 1]);
-                    north[k] += per_dy * (v0[k] + v1[k]);
-                }
-            });
+        north.rows_mut().zip(east.rows_mut()).enumerate().for_each(|(j, (north, east))| {
+            let row = j + crate::plane::RIM;
+            let (u, v0, v1) = (flow.u.full_row(row), flow.v.full_row(row), flow.v.full_row(row + 1));
+            let per_dx = 0.25 / metric.width(row);
+            for k in 0..u.len() - 1 {
+                east[k] += per_dx * (u[k] + u[k + 1]);
+                north[k] += per_dy * (v0[k] + v1[k]);
+            }
+        });
     }
 
     /// Moves on by `seconds` with the propagation and the wind noted since the last call, and forgets that wind.

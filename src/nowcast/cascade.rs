@@ -103,7 +103,6 @@ impl Cascade {
     }
 
     /// Wavelength of each ring, cells; infinite for the mean.
-    #[cfg(test)]
     pub fn wavelengths(&self) -> &[f64] {
         &self.wavelengths
     }

@@ -24,6 +24,8 @@ pub struct SprogConfig {
     pub rain_min_mm_h: f64,
     /// Distance from what was observed up to which rain that moves in is taken to be like that inside, km; 0 makes it missing.
     pub beyond_km: f64,
+    /// How far the motion of the rain is from today's after an hour, m s⁻¹ along each axis, beyond what the frames tell of the lives of its scales.
+    pub motion_error_m_s: f64,
     /// How the rain is moved.
     pub advection: SemiLagrangian,
 }
@@ -31,9 +33,10 @@ pub struct SprogConfig {
 impl Default for SprogConfig {
     fn default() -> Self {
         Self {
-            scales: 6,
+            scales: 8,
             rain_min_mm_h: 0.1,
             beyond_km: 30.0,
+            motion_error_m_s: 1.5,
             advection: SemiLagrangian::default(),
         }
     }
@@ -53,6 +56,7 @@ impl Sprog {
     pub fn new(config: SprogConfig) -> Result<Self, Error> {
         super::bounds_of_scales(("sprog.scales", config.scales), ("sprog.rain_min_mm_h", config.rain_min_mm_h))
             .number("sprog.beyond_km", config.beyond_km, 0.0..=1e6, "0 to 1000000")
+            .number("sprog.motion_error_m_s", config.motion_error_m_s, 0.0..=1e3, "0 to 1000")
             .result()?;
         Ok(Self { config })
     }
@@ -77,6 +81,7 @@ impl Forecaster for Sprog {
         Ok(Box::new(SprogRun {
             near: past.near(reach),
             reach,
+            error_cells_s: self.config.motion_error_m_s / analysis.grid().cell_size_m(),
             remembered: Remembered::new(past.memory.clone()),
             trajectories: self.config.advection.trajectories(analysis.motion()?, analysis.grid()),
             interpolation: self.config.advection.interpolation,
@@ -101,6 +106,8 @@ struct SprogRun<'a> {
     /// Cells that are no farther than `reach` cells from those that were observed.
     near: Array2<bool>,
     reach: f32,
+    /// Error of the motion after an hour, cells s⁻¹.
+    error_cells_s: f64,
     lead_times: std::slice::Iter<'a, LeadTime>,
     notices: Vec<Notice>,
 }
@@ -110,7 +117,8 @@ impl Run for SprogRun<'_> {
         let Some(&lead_time) = self.lead_times.next() else {
             return Ok(None);
         };
-        let mut waves = remembered_waves(&self.past, &self.remembered.at(self.past.steps(lead_time)));
+        let weights = self.remembered.at(self.past.steps(lead_time));
+        let mut waves = remembered_waves(&self.past, &weights, lost_cells(self.error_cells_s, lead_time));
         let mut rain = Array2::zeros(self.past.seen.dim());
         self.past.plane.back(&mut waves, rain.view_mut());
         let mut there = Array2::zeros(self.past.seen.dim());
@@ -125,8 +133,16 @@ impl Run for SprogRun<'_> {
     }
 }
 
-/// What is left of the observed waves under weights of the newest and the frame before for each scale; the mean stays as it is.
-pub(super) fn remembered_waves(past: &Past, weights: &[(f64, f64)]) -> Spectrum {
+/// How far off rain is by a lead time along each axis, cells, where the error of its motion is a random walk that has come to `error` cells s⁻¹
+/// after an hour T: the standard deviation of its sum, error t √(t / 3T).
+fn lost_cells(error: f64, lead_time: LeadTime) -> f64 {
+    let t = f64::from(lead_time.seconds());
+    error * t * (t / (3.0 * 3600.0)).sqrt()
+}
+
+/// What is left of the observed waves under weights of the newest and the frame before for each scale, where the rain is somewhere around its
+/// place by a normal distribution of `lost` cells along each axis: exp(-½ (2π lost / λ)²) of waves of length λ. The mean stays as it is.
+pub(super) fn remembered_waves(past: &Past, weights: &[(f64, f64)], lost: f64) -> Spectrum {
     let (newest, before): (Vec<f64>, Vec<f64>) = weights
         .iter()
         .zip(&past.strength)
@@ -134,6 +150,10 @@ pub(super) fn remembered_waves(past: &Past, weights: &[(f64, f64)]) -> Spectrum 
         .unzip();
     let on_rings = |by_scale: &[f64]| past.cascade.on_rings(by_scale).into_iter().map(|w| w as f32);
     let mut weights: Vec<(f32, f32)> = on_rings(&newest).zip(on_rings(&before)).collect();
+    for ((a, b), wavelength) in weights.iter_mut().zip(past.cascade.wavelengths()) {
+        let left = (-0.5 * (std::f64::consts::TAU * lost / wavelength).powi(2)).exp() as f32;
+        (*a, *b) = (*a * left, *b * left);
+    }
     weights[0] = (1.0, 0.0);
     let mut waves = vec![Default::default(); past.newest.len()];
     let rows = past.cascade.rows();
@@ -149,4 +169,35 @@ pub(super) fn remembered_waves(past: &Past, weights: &[(f64, f64)]) -> Spectrum 
             }
         });
     waves
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{TimeZone, Utc};
+    use nowblend_field::{Grid, storms};
+
+    use super::*;
+
+    #[test]
+    fn an_error_that_wanders_is_added_up() {
+        // 1.5 m/s after an hour on cells of 1 km: 1.5 x 3600 / √3 m, and half an hour before that √8 less.
+        let after = |minutes| lost_cells(1.5e-3, LeadTime::from_minutes(minutes));
+        assert!((after(60) - 5.4 / 3.0_f64.sqrt()).abs() < 1e-12);
+        assert!((after(60) / after(30) - 8.0_f64.sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn waves_lose_what_a_place_that_is_not_known_takes_from_them() {
+        let start = Utc.with_ymd_and_hms(2020, 7, 1, 12, 0, 0).unwrap();
+        let scene = storms::Scene::random(&Grid::plane(96, 120, 1000.0), Seed(2)).sequence(start, LeadTime::from_minutes(5), 3);
+        let past = Past::of(&Analysis::new(scene), 6, 0.1, Among::All, "sprog", &mut Vec::new()).unwrap();
+        let weights = vec![(0.7, 0.2); 6];
+        let [known, lost] = [0.0, 3.0].map(|cells| remembered_waves(&past, &weights, cells));
+        assert_eq!(known[0], lost[0], "the mean stays");
+        for ((known, lost), ring) in known.iter().zip(&lost).zip(past.cascade.rings()).skip(1) {
+            // exp(-½ (2π 3 / λ)²) = exp(-177.65 / λ²): for 24 cells .735.
+            let left = (-177.65 / past.cascade.wavelengths()[usize::from(*ring)].powi(2)).exp() as f32;
+            assert!((known * left - lost).norm() <= 1e-3 * known.norm(), "ring {ring}");
+        }
+    }
 }

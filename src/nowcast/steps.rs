@@ -275,7 +275,9 @@ impl Run for StepsRun<'_> {
         };
         let weights = self.remembered.at(self.past.steps(lead_time));
         let mut faded = Array2::zeros(self.past.seen.dim());
-        self.past.plane.back(&mut remembered_waves(&self.past, &weights), faded.view_mut());
+        self.past
+            .plane
+            .back(&mut remembered_waves(&self.past, &weights, 0.0), faded.view_mut());
         let gains = self.gains(lead_time, &weights);
         let whole = (self.past.steps(lead_time) - 1e-6).ceil() as usize;
         let mut known = Array2::default(self.past.seen.dim());
