@@ -33,7 +33,7 @@ pub struct SprogConfig {
 impl Default for SprogConfig {
     fn default() -> Self {
         Self {
-            scales: 8,
+            scales: 6,
             rain_min_mm_h: 0.1,
             beyond_km: 30.0,
             motion_error_m_s: 1.5,
