@@ -11,11 +11,13 @@ pub trait Work {
 
 /// Runs `work` in eight lanes of f64 where the processor has them (AVX-512), in four (AVX2) or in two elsewhere.
 ///
-/// No products are fused with sums, so that every processor rounds alike.
+/// A product is fused with a sum only where `mul_add` says so, so that every processor rounds alike; those without such an instruction (before
+/// 2013) take long over it.
 #[inline]
 pub fn wide(work: impl Work) {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f")
+    if is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512bw")
@@ -27,7 +29,7 @@ pub fn wide(work: impl Work) {
         return;
     }
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
         #[allow(unsafe_code, reason = "compiled for AVX2, which the line above has found")]
         unsafe {
             in_four_lanes(work);
@@ -38,13 +40,13 @@ pub fn wide(work: impl Work) {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,fma")]
 fn in_four_lanes(work: impl Work) {
     work.run();
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
+#[target_feature(enable = "fma,avx512f,avx512vl,avx512dq,avx512bw")]
 fn in_eight_lanes(work: impl Work) {
     work.run();
 }

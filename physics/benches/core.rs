@@ -113,8 +113,8 @@ fn layer(moist: bool) -> MoistLayer {
     MoistLayer::new(layer, flow, tracers)
 }
 
-/// A step of the air alone; of air and water; and some of the air with one of the water, as a forecast takes them: four in a wind of 12 m/s, as
-/// here, six in a calm.
+/// A step of the air alone; of air and water; and some of the air with one of the water, as a forecast takes them: four in a wind of 22 m/s, six
+/// in one of up to 12 m/s, as here.
 fn steps(criterion: &mut Criterion) {
     for (threads, label) in [(1, "one_thread"), (2, "two_threads")] {
         let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be had");

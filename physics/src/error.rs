@@ -66,4 +66,7 @@ pub enum Error {
         /// What it lacks.
         what: String,
     },
+    /// A state or a forecast of it could not be made.
+    #[error(transparent)]
+    Forecast(#[from] nowblend_field::Error),
 }

@@ -128,19 +128,17 @@ impl ShallowWater {
         let told = |e: Error| FieldError::component(NAME, e);
         let mut layer = layer(&self.config, &blocks, &start).map_err(told)?;
         let air_step_s = layer.air_step_s(self.config.courant);
-        let air_steps = layer.air_steps_per_step(air_step_s);
         let Start { rain, motion, .. } = start;
         let mut seen = vec![Seen { time_s: 0.0, rain }];
         seen.extend((first + 1..=newest).map(|frame| Seen {
             time_s: (observed.times()[frame] - observed.times()[first]).num_seconds() as f64,
             rain: blocks.mean(&observed.frame(frame).to_owned()),
         }));
-        incremental_update(&self.config, &mut layer, &seen, air_step_s, air_steps).map_err(told)?;
+        incremental_update(&self.config, &mut layer, &seen, air_step_s).map_err(told)?;
         Ok(Some(Begun {
             motion,
             begin_s: layer.time_s(),
             air_step_s,
-            air_steps,
             blocks,
             layer,
             echo: observed.frame(newest).to_owned(),
@@ -176,9 +174,8 @@ struct Begun {
     layer: MoistLayer,
     /// Time of the layer when the forecast begins, s.
     begin_s: f64,
-    /// Longest step of the air, s, and how many of them its water waits for: chosen for the wind at the start.
+    /// Longest step of the air, s: chosen for the wind at the start.
     air_step_s: f64,
-    air_steps: usize,
     /// The frame that it starts from `[y, x]`, mm h⁻¹.
     echo: Array2<f32>,
     /// Age of that frame at the reference time, s.
@@ -205,14 +202,12 @@ impl Forecaster for ShallowWater {
             layer,
             begin_s,
             air_step_s,
-            air_steps,
             echo,
             age,
         } = begun;
         Ok(Box::new(CoreRun {
             begin_s,
             air_step_s,
-            air_steps,
             config: &self.config,
             parcels: Parcels::at_start(&layer.layer().metric, layer.flow(), &motion),
             blocks,
@@ -324,7 +319,6 @@ struct CoreRun<'a> {
     layer: MoistLayer,
     begin_s: f64,
     air_step_s: f64,
-    air_steps: usize,
     parcels: Parcels,
     /// The frame that it starts from `[y, x]`, mm h⁻¹.
     echo: Array2<f32>,
@@ -361,7 +355,7 @@ impl CoreRun<'_> {
         let seconds = more / parts;
         for _ in 0..parts as usize {
             self.parcels.blow(&self.layer.layer().metric, self.layer.flow());
-            self.layer.advance(seconds, self.air_step_s, self.air_steps)?;
+            self.layer.advance(seconds, self.air_step_s)?;
             self.parcels.blow(&self.layer.layer().metric, self.layer.flow());
             self.parcels.follow(seconds);
         }

@@ -41,13 +41,7 @@ pub(crate) struct Seen {
 /// Bloom, S. C. and others, 1996: Data assimilation using incremental analysis updates. Mon. Wea. Rev., 124, 1256-1271,
 /// doi:10.1175/1520-0493(1996)124<1256:DAUIAU>2.0.CO;2; Jones, C. D. and B. Macpherson, 1997: A latent heat nudging scheme for the assimilation of precipitation data into
 /// an operational mesoscale model. Meteor. Appl., 4, 269-277, doi:10.1017/S1350482797000522 (the limits of the ratio).
-pub(crate) fn incremental_update(
-    config: &ShallowWaterConfig,
-    layer: &mut MoistLayer,
-    seen: &[Seen],
-    air_step_s: f64,
-    air_steps: usize,
-) -> Result<(), Error> {
+pub(crate) fn incremental_update(config: &ShallowWaterConfig, layer: &mut MoistLayer, seen: &[Seen], air_step_s: f64) -> Result<(), Error> {
     let [.., last] = seen else { return Ok(()) };
     if seen.len() < 2 {
         return Ok(());
@@ -57,7 +51,7 @@ pub(crate) fn incremental_update(
         let span = pair[1].time_s - pair[0].time_s;
         let parts = (span / EVERY_S).ceil().max(1.0);
         for part in 1..=parts as usize {
-            layer.advance(span / parts, air_step_s, air_steps)?;
+            layer.advance(span / parts, air_step_s)?;
             let share = part as f64 / parts;
             let rain = &pair[0].rain + &(share * (&pair[1].rain - &pair[0].rain));
             lead(config, layer, capacity.as_ref(), &rain, 1.0 - (-span / parts / WITHIN_S).exp());
@@ -139,7 +133,7 @@ mod tests {
                 rain: last.clone(),
             },
         ];
-        incremental_update(&config, &mut layer, &seen, 20.0, 2).unwrap();
+        incremental_update(&config, &mut layer, &seen, 20.0).unwrap();
         assert!((layer.time_s() - 900.0).abs() < 1e-6);
         let moisture = config.moisture();
         for ((j, i), rate) in last.indexed_iter().filter(|(_, r)| r.is_finite()) {
@@ -167,7 +161,7 @@ mod tests {
             time_s,
             rain: rain(20.0 + time_s / 200.0),
         });
-        incremental_update(&config, &mut layer, &seen, 20.0, 2).unwrap();
+        incremental_update(&config, &mut layer, &seen, 20.0).unwrap();
         let needed = config.moisture().steady_supply(layer.tracers()[RAIN].at(20, 23));
         assert!(needed > 0.0 && (layer.tracers()[SUPPLY].at(20, 23) / needed - 1.0).abs() < 1e-9);
     }

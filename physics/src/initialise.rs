@@ -424,7 +424,7 @@ mod tests {
         start.motion[0] = Array2::from_shape_fn((60, 64), |(j, _)| 20.0 + 10.0 * (-((j as f64 - 30.0) / 10.0).powi(2)).exp());
         let config = ShallowWaterConfig::default();
         let mut layer = layer(&config, &blocks, &start).unwrap();
-        layer.advance(10_800.0, 15.0, 3).unwrap();
+        layer.advance(10_800.0, 15.0).unwrap();
         for (j, i) in [(30, 32), (20, 20), (45, 50), (10, 40)] {
             let expected = start.motion[0][[j as usize, i as usize]];
             let (u, v) = (layer.flow().u.at(j, i), layer.flow().v.at(j, i));
@@ -489,7 +489,7 @@ mod tests {
         let config = ShallowWaterConfig::default();
         let mut layer = layer(&config, &blocks, &start).unwrap();
         for (time_s, expected) in [(5400.0, 15.0), (10_800.0, 20.0)] {
-            layer.advance(time_s - layer.time_s(), 15.0, 3).unwrap();
+            layer.advance(time_s - layer.time_s(), 15.0).unwrap();
             for (j, i) in [(0, 30), (59, 30), (30, 1), (30, 62)] {
                 let u = layer.flow().u.at(j, i);
                 assert!((u - expected).abs() < 0.5, "{u} m/s at {j}, {i} after {time_s} s");

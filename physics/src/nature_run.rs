@@ -79,9 +79,8 @@ pub struct NatureRun {
     law: ShallowWaterConfig,
     layer: MoistLayer,
     dice: Dice,
-    /// Longest step of the air, s, and how many of them its water waits for: chosen for the wind at the start.
+    /// Longest step of the air, s: chosen for the wind at the start.
     step_s: f64,
-    air_steps: usize,
     born_until_s: f64,
 }
 
@@ -123,7 +122,6 @@ impl NatureRun {
         let step_s = layer.air_step_s(0.35);
         Ok(Self {
             step_s,
-            air_steps: layer.air_steps_per_step(step_s),
             config,
             law,
             layer,
@@ -145,7 +143,7 @@ impl NatureRun {
                 self.born_until_s += EVERY;
             }
             let part = until.min(self.born_until_s) - self.layer.time_s();
-            self.layer.advance(part, self.step_s, self.air_steps)?;
+            self.layer.advance(part, self.step_s)?;
         }
         Ok(())
     }

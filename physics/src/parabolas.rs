@@ -80,16 +80,6 @@ impl<'a> Parabolas<'a> {
     fn at(&self, k: usize) -> (f64, f64, f64) {
         (self.left[k], self.mean[k], self.right[k])
     }
-
-    /// Without the first cell.
-    #[inline(always)]
-    fn next(self) -> Self {
-        Self {
-            left: &self.left[1..],
-            mean: &self.mean[1..],
-            right: &self.right[1..],
-        }
-    }
 }
 
 /// Cells that give and take: their air before, one over that afterwards, and one over their area.
@@ -118,7 +108,7 @@ pub(crate) fn update(cells: Cells<'_>, q: &[f64], (low, high): (&[f64], &[f64]),
     let (q, low, high) = (&q[..n], &low[..n], &high[..n]);
     let (before, per_depth) = (&cells.before[..n], &cells.per_depth[..n]);
     for k in 0..n {
-        out[k] = (before[k] * q[k] - (high[k] - low[k]) * cells.per_area) * per_depth[k];
+        out[k] = (low[k] - high[k]).mul_add(cells.per_area, before[k] * q[k]) * per_depth[k];
     }
 }
 
@@ -139,27 +129,37 @@ pub(crate) fn across(
     for k in 0..n {
         let amount = amount(fluxes[k], share[k], behind.at(k), ahead.at(k));
         high[k] = amount;
-        out[k] = (before[k] * behind.mean[k] - (amount - low[k]) * cells.per_area) * per_depth[k];
+        out[k] = (low[k] - amount).mul_add(cells.per_area, before[k] * behind.mean[k]) * per_depth[k];
     }
 }
 
-/// The same along a row: `fluxes` and `share` begin at the low face of the first of the cells, `parabolas` one cell before it. Returns what goes
-/// through the first face and the last.
+/// All of it along a row whose first cell is at `first` of mixing ratios `q`, which hold three cells more on both sides; `fluxes` and `share`
+/// begin at its low face. Returns what goes through the first face and the last.
 #[inline(always)]
-pub(crate) fn along((fluxes, share): (&[f64], &[f64]), parabolas: Parabolas<'_>, cells: Cells<'_>, out: &mut [f64]) -> [f64; 2] {
+pub(crate) fn along((fluxes, share): (&[f64], &[f64]), q: &[f64], first: usize, cells: Cells<'_>, out: &mut [f64]) -> [f64; 2] {
     let n = out.len();
-    let face = |k: usize| amount(fluxes[k], share[k], parabolas.at(k), parabolas.at(k + 1));
-    let ends = [face(0), face(n)];
-    let (behind, ahead) = (parabolas.next().cut(n), parabolas.next().next().cut(n));
+    // Of the cell after each face: its neighbours and itself.
+    let edge = |k: usize| between(q[k - 1], q[k], q[k + 1], q[k + 2]);
+    let parabola = |k: usize, low: f64, high: f64| {
+        let (left, right) = limited(low, q[k], high);
+        (left, q[k], right)
+    };
+    let (outer, mut low_edge) = (edge(first - 1), edge(first));
+    let mut behind = parabola(first, outer, low_edge);
+    let start = amount(fluxes[0], share[0], parabola(first - 1, edge(first - 2), outer), behind);
+    let mut low = start;
+    let [a, b, c, d] = [0, 1, 2, 3].map(|k| &q[first + k..][..n]);
     let (fluxes, share) = (&fluxes[1..][..n], &share[1..][..n]);
     let (before, per_depth) = (&cells.before[..n], &cells.per_depth[..n]);
-    let mut low = ends[0];
     for k in 0..n {
-        let high = amount(fluxes[k], share[k], behind.at(k), ahead.at(k));
-        out[k] = (before[k] * behind.mean[k] - (high - low) * cells.per_area) * per_depth[k];
-        low = high;
+        let high_edge = between(a[k], b[k], c[k], d[k]);
+        let (left, right) = limited(low_edge, b[k], high_edge);
+        let ahead = (left, b[k], right);
+        let high = amount(fluxes[k], share[k], behind, ahead);
+        out[k] = (low - high).mul_add(cells.per_area, before[k] * a[k]) * per_depth[k];
+        (low, low_edge, behind) = (high, high_edge, ahead);
     }
-    ends
+    [start, low]
 }
 
 /// Shares of the air upstream that go through faces between cells of depths `low` and `high`.
@@ -181,7 +181,7 @@ pub(crate) fn depths(per_area: f64, before: &[f64], (low, high): (&[f64], &[f64]
     let n = after.len();
     let (before, low, high, per_depth) = (&before[..n], &low[..n], &high[..n], &mut per_depth[..n]);
     for k in 0..n {
-        let depth = before[k] - (high[k] - low[k]) * per_area;
+        let depth = (low[k] - high[k]).mul_add(per_area, before[k]);
         after[k] = depth;
         per_depth[k] = 1.0 / depth;
     }
@@ -195,25 +195,27 @@ fn amount(flux: f64, share: f64, behind: (f64, f64, f64), ahead: (f64, f64, f64)
     let near = if forward { behind.2 } else { ahead.0 };
     let far = if forward { behind.0 } else { ahead.2 };
     let q = if forward { behind.1 } else { ahead.1 };
-    let curve = 6.0 * q - 3.0 * (near + far);
-    flux * (near - 0.5 * share * (near - far - curve * (1.0 - share * (2.0 / 3.0))))
+    // A third of their a₆ = 6 q - 3 (near + far), which of a constant is nought to the bit.
+    let curve = (q - near) + (q - far);
+    let lean = curve.mul_add(2.0f64.mul_add(share, -3.0), near - far);
+    flux * (-0.5 * share).mul_add(lean, near)
 }
 
 /// Fourth-order value between the second and third of four means, kept between those two.
 #[inline(always)]
 pub(crate) fn between(a: f64, b: f64, c: f64, d: f64) -> f64 {
-    let value = (7.0 / 12.0) * (b + c) - (1.0 / 12.0) * (a + d);
+    let value = (7.0f64 / 12.0).mul_add(b + c, (-1.0 / 12.0) * (a + d));
     value.max(b.min(c)).min(b.max(c))
 }
 
 /// Edges of a parabola with mean `q` that has no extreme of its own inside the cell.
 #[inline(always)]
 pub(crate) fn limited(left: f64, q: f64, right: f64) -> (f64, f64) {
-    let jump = right - left;
-    let lean = jump * (6.0 * q - 3.0 * (left + right));
+    let (jump, rise, fall) = (right - left, q - left, q - right);
+    let lean = 3.0 * jump * (rise + fall);
     let square = jump * jump;
-    let peak = (right - q) * (q - left) <= 0.0;
-    let new_left = if lean > square { 3.0 * q - 2.0 * right } else { left };
-    let new_right = if -square > lean { 3.0 * q - 2.0 * left } else { right };
+    let peak = rise * fall >= 0.0;
+    let new_left = if lean > square { 2.0f64.mul_add(fall, q) } else { left };
+    let new_right = if -square > lean { 2.0f64.mul_add(rise, q) } else { right };
     if peak { (q, q) } else { (new_left, new_right) }
 }

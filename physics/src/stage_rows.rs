@@ -111,9 +111,9 @@ impl StageRows {
                     y: Some(sum_y),
                     weight,
                 }),
-            ) => faces.all_summed(x, y, vorticity, weight, sum_x, sum_y),
+            ) => faces.all::<true>(x, y, vorticity, (weight, sum_x, sum_y)),
             (filter, sums) => {
-                faces.all(x, y, vorticity);
+                faces.all::<false>(x, y, vorticity, (0.0, &mut [], &mut []));
                 if let Some(filter) = filter {
                     filter.cells(row, x);
                     filter.faces(row, y);
@@ -184,7 +184,7 @@ impl Sums<'_> {
             let Some(sums) = sums else { continue };
             let inside = RIM..=sums.len() - RIM;
             for (sum, flux) in sums[inside.clone()].iter_mut().zip(&flux[inside]) {
-                *sum += self.weight * flux;
+                *sum = self.weight.mul_add(*flux, *sum);
             }
         }
     }
@@ -199,31 +199,23 @@ struct Faces<'a, W> {
 }
 
 impl<W: Widths> Faces<'_, W> {
-    /// Air through the faces, h u dy and h v dx, m³ s⁻¹, and (f + ζ)/h on the corners, m⁻¹ s⁻¹, divided by 24 for the averages that use it.
+    /// Air through the faces, h u dy and h v dx, m³ s⁻¹, and (f + ζ)/h on the corners, m⁻¹ s⁻¹, divided by 24 for the averages that use it; where
+    /// they are `SUMMED`, adds a weight of the air to sums through west and south faces, while the processor divides.
     #[inline(always)]
-    fn all(self, x: &mut [f64], y: &mut [f64], q: &mut [f64]) {
+    fn all<const SUMMED: bool>(self, x: &mut [f64], y: &mut [f64], q: &mut [f64], (weight, sum_x, sum_y): (f64, &mut [f64], &mut [f64])) {
         let n = x.len();
+        let summed = if SUMMED { n } else { 0 };
         let (y, q) = (&mut y[..n], &mut q[..n]);
+        let (sum_x, sum_y) = (&mut sum_x[..summed], &mut sum_y[..summed]);
         let faces = self.cut(n);
         // Those of the cell west of the domain first: the loop begins on a line of the cache.
         (x[RIM - 1], y[RIM - 1], q[RIM - 1]) = faces.at(RIM - 1);
         for k in RIM..n - RIM + 1 {
             (x[k], y[k], q[k]) = faces.at(k);
-        }
-    }
-
-    /// The same, and adds `weight` of the air to sums, while the processor divides.
-    #[inline(always)]
-    fn all_summed(self, x: &mut [f64], y: &mut [f64], q: &mut [f64], weight: f64, sum_x: &mut [f64], sum_y: &mut [f64]) {
-        let n = x.len();
-        let (y, q) = (&mut y[..n], &mut q[..n]);
-        let (sum_x, sum_y) = (&mut sum_x[..n], &mut sum_y[..n]);
-        let faces = self.cut(n);
-        (x[RIM - 1], y[RIM - 1], q[RIM - 1]) = faces.at(RIM - 1);
-        for k in RIM..n - RIM + 1 {
-            (x[k], y[k], q[k]) = faces.at(k);
-            sum_x[k] += weight * x[k];
-            sum_y[k] += weight * y[k];
+            if SUMMED {
+                sum_x[k] = weight.mul_add(x[k], sum_x[k]);
+                sum_y[k] = weight.mul_add(y[k], sum_y[k]);
+            }
         }
     }
 
@@ -242,7 +234,8 @@ impl<W: Widths> Faces<'_, W> {
         let Self { w, f, south, here } = self;
         let x = w.flux_x(k, here.h[k - 1], here.h[k], here.u[k]);
         let y = w.flux_y(k, south.h[k], here.h[k], here.v[k]);
-        let circulation = f[k] * w.corner_area(k) + w.circulation(k, [south.u[k], here.u[k]], [here.v[k - 1], here.v[k]]);
+        let relative = w.circulation(k, [south.u[k], here.u[k]], [here.v[k - 1], here.v[k]]);
+        let circulation = f[k].mul_add(w.corner_area(k), relative);
         let volume = w.volume(k, [south.h[k - 1], south.h[k], here.h[k - 1], here.h[k]]);
         (x, y, circulation / (24.0 * volume))
     }
@@ -300,8 +293,8 @@ impl Cells<'_> {
     #[inline(always)]
     fn turn(&self, k: usize) -> Turn {
         let (h, u, v0, v1) = (self.flow.h[k], self.flow.u, self.flow.v[k], self.v_north[k]);
-        let kinetic = 0.25 * (u[k] * u[k] + u[k + 1] * u[k + 1] + v0 * v0 + v1 * v1);
-        let bernoulli = kinetic + self.gravity * (h + self.orography[k]);
+        let squares = u[k].mul_add(u[k], u[k + 1] * u[k + 1]) + v0.mul_add(v0, v1 * v1);
+        let bernoulli = self.gravity.mul_add(h + self.orography[k], 0.25 * squares);
         let [q0, q1] = self.q;
         let (rising, falling) = (q0[k] + q1[k + 1], q1[k] + q0[k + 1]);
         let (up, down) = (q1[k + 1] - q0[k], q1[k] - q0[k + 1]);
@@ -311,10 +304,10 @@ impl Cells<'_> {
         let (northern, western) = (up + down, down - up);
         let (west, east, south, north) = (self.x[k], self.x[k + 1], self.y[0][k], self.y[1][k]);
         Turn {
-            to_west: a * north + b * south - northern * east - bernoulli,
-            to_east: b * north + a * south + northern * west + bernoulli,
-            to_south: a * east + b * west + western * north + bernoulli,
-            to_north: a * west + b * east - western * south - bernoulli,
+            to_west: a.mul_add(north, b.mul_add(south, -northern * east)) - bernoulli,
+            to_east: b.mul_add(north, a.mul_add(south, northern * west)) + bernoulli,
+            to_south: a.mul_add(east, b.mul_add(west, western * north)) + bernoulli,
+            to_north: a.mul_add(west, b.mul_add(east, -western * south)) - bernoulli,
         }
     }
 
@@ -350,25 +343,25 @@ impl Cells<'_> {
         let (h_old, u_old, v_old) = (&old.h[..n], &old.u[..n], &old.v[..n]);
         let (h_new, u_new, v_new) = (&mut into.h[..n], &mut into.u[..n], &mut into.v[..n]);
         let Stage { old: a, new: b, dt, .. } = stage;
-        let wind = |before: f64, now: f64, change: f64| match (TENDENCY, FIRST) {
-            (true, _) => change,
-            (false, true) => now + change,
-            (false, false) => a * before + b * (now + change),
+        let wind = |before: f64, now: f64, per_length: f64, turned: f64| match (TENDENCY, FIRST) {
+            (true, _) => per_length * turned,
+            (false, true) => per_length.mul_add(turned, now),
+            (false, false) => b.mul_add(per_length.mul_add(turned, now), a * before),
         };
         // A row begins with what the cell west of it does.
         let mut from_west = cells.turn(RIM - 1).to_east;
         for k in RIM..n - RIM {
             let turn = cells.turn(k);
             to_north[k] = turn.to_north;
-            let loss = dt * w.per_area(k) * cells.outflow(k);
+            let (per_area, outflow) = (-dt * w.per_area(k), cells.outflow(k));
             h_new[k] = if FIRST {
-                h[k] - loss
+                per_area.mul_add(outflow, h[k])
             } else {
                 // Thirds as weights of old and new do not add up to one: that alone would lose 6e-17 of the air a step.
-                h_old[k] + b * ((h[k] - h_old[k]) - loss)
+                b.mul_add(per_area.mul_add(outflow, h[k] - h_old[k]), h_old[k])
             };
-            u_new[k] = wind(u_old[k], u[k], dt * w.per_dx(k) * (turn.to_west + from_west));
-            v_new[k] = wind(v_old[k], v[k], -(dt * w.per_dy(k) * (turn.to_south + cells.from_south[k])));
+            u_new[k] = wind(u_old[k], u[k], dt * w.per_dx(k), turn.to_west + from_west);
+            v_new[k] = wind(v_old[k], v[k], -dt * w.per_dy(k), turn.to_south + cells.from_south[k]);
             from_west = turn.to_east;
         }
     }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Rows that one task works on.
-const STRIP: usize = 16;
+const STRIP: usize = 64;
 
 /// Transport of mixing ratios q by the air that went through the faces, one direction after the other in turn:
 ///
@@ -276,22 +276,13 @@ impl Along {
     #[inline(always)]
     fn sweep_near(&mut self, area: f64, before: &[f64], fluxes: &[f64], q: &[f64], out: &mut [f64]) -> f64 {
         let n = out.len();
-        let Self {
-            share,
-            per_depth,
-            left,
-            right,
-            ..
-        } = self;
-        let (cells, inside) = (RIM - 1..n - RIM + 1, RIM..n - RIM);
-        parabolas_along(q, cells.start, &mut left[cells.clone()], &mut right[cells.clone()]);
-        let parabolas = Parabolas::of(left, q, right, cells);
+        let inside = RIM..n - RIM;
         let cells = Cells {
             before: &before[inside.clone()],
-            per_depth: &per_depth[inside.clone()],
+            per_depth: &self.per_depth[inside.clone()],
             per_area: 1.0 / area,
         };
-        let [west, east] = along((&fluxes[RIM..], &share[RIM..]), parabolas, cells, &mut out[inside]);
+        let [west, east] = along((&fluxes[RIM..], &self.share[RIM..]), q, RIM, cells, &mut out[inside]);
         west - east
     }
 }

@@ -69,17 +69,18 @@ impl Widths for Even {
 
     #[inline(always)]
     fn flux_y(self, _: usize, h0: f64, h1: f64, v: f64) -> f64 {
-        (self.half_south * h0 + self.half_here * h1) * v
+        self.half_here.mul_add(h1, self.half_south * h0) * v
     }
 
     #[inline(always)]
     fn circulation(self, _: usize, u: [f64; 2], v: [f64; 2]) -> f64 {
-        (v[1] - v[0]) * self.dy - (u[1] * self.here - u[0] * self.south)
+        // Not both products fused: a wind that is the same everywhere has none.
+        (v[1] - v[0]).mul_add(self.dy, u[0] * self.south - u[1] * self.here)
     }
 
     #[inline(always)]
     fn volume(self, _: usize, h: [f64; 4]) -> f64 {
-        self.quarter_south * (h[0] + h[1]) + self.quarter_here * (h[2] + h[3])
+        self.quarter_here.mul_add(h[2] + h[3], self.quarter_south * (h[0] + h[1]))
     }
 
     #[inline(always)]

@@ -6,7 +6,7 @@ use crate::{
     Error,
     cases::{
         Bar, Bound, Case, Experiment,
-        williamson::{DAY, Formula, GRAVITY, planet},
+        williamson::{DAY, Formula, GRAVITY, planet, twice_as_wide},
     },
     plane::Plane,
     sphere::{Place, Sphere},
@@ -136,7 +136,7 @@ impl Case for BarotropicJet {
             wind: |p: Place| (wind(p.latitude), 0.0),
             ground: |_| 0.0,
         }
-        .start(sphere, rows)?;
+        .start(sphere, twice_as_wide(rows))?;
         if self.bump != 0.0 {
             return Ok(Box::new(run));
         }

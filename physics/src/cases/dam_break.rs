@@ -105,7 +105,7 @@ struct Found {
 fn find(cells: usize) -> Result<Found, Error> {
     let (mut air, cell_m) = run(cells);
     let step = air.air_step_s(0.3);
-    air.advance(TIME, step, 1)?;
+    air.advance(TIME, step)?;
     let row = air.flow().h.row(1);
     let (own, exact) = (Bore::of_the_equations(), Bore::true_one());
     let from_dam = |k: usize| (k as f64 + 0.5) * cell_m - 0.5 * LENGTH;

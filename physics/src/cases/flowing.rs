@@ -31,6 +31,12 @@ impl Flowing {
         }
     }
 
+    /// Height of the surface, m.
+    pub(crate) fn surface(&self) -> Plane {
+        let (h, ground) = (&self.layer.flow().h, &self.layer.layer().orography);
+        Plane::from_fn(h.shape(), |j, i| h.at(j, i) + ground.at(j, i))
+    }
+
     /// With the depth that is known to be right.
     pub(crate) fn held_to(self, answer: impl Fn(f64) -> Plane + Send + 'static) -> Self {
         Self {
@@ -42,7 +48,7 @@ impl Flowing {
 
 impl Experiment for Flowing {
     fn advance(&mut self, seconds: f64) -> Result<(), Error> {
-        self.layer.advance(seconds, self.step_s, 1)
+        self.layer.advance(seconds, self.step_s)
     }
 
     fn time_s(&self) -> f64 {

@@ -17,6 +17,7 @@ mod harmonics;
 mod moist_globe;
 mod mountain;
 mod norms;
+mod random_globe;
 mod rossby_haurwitz;
 mod travelling_vortex;
 mod williamson;
@@ -124,6 +125,7 @@ pub fn all() -> Vec<Box<dyn Case>> {
         Box::new(rossby_haurwitz::RossbyHaurwitz),
         Box::new(barotropic_jet::BarotropicJet::BALANCED),
         Box::new(barotropic_jet::BarotropicJet::PERTURBED),
+        Box::new(random_globe::RandomGlobe),
         Box::new(moist_globe::MoistGlobe::Steady),
         Box::new(moist_globe::MoistGlobe::OverAMountain),
         Box::new(dispersion::Dispersion),

@@ -7,9 +7,11 @@ use crate::{
     cases::{
         Bar, Case, Experiment,
         against_reference::{Anchors, Reference},
-        williamson::{self, DAY, Formula, GRAVITY, planet},
+        flowing::Flowing,
+        williamson::{self, DAY, Formula, GRAVITY, planet, twice_as_wide},
         zonal_flow::solid_body,
     },
+    plane::Shape,
     sphere::Place,
 };
 
@@ -37,6 +39,16 @@ pub(crate) fn surface(place: Place) -> f64 {
     HEIGHT - (planet.radius_m * planet.rotation_s * WIND + 0.5 * WIND * WIND) * place.latitude.sin().powi(2) / GRAVITY
 }
 
+/// A run of it on cells of the grid.
+fn run(shape: Shape) -> Result<Flowing, Error> {
+    Formula {
+        depth: |p| surface(p) - ground(p),
+        wind: |p| solid_body(WIND, 0.0, p),
+        ground,
+    }
+    .start(planet(0.0), shape)
+}
+
 impl Case for Mountain {
     fn name(&self) -> &'static str {
         "williamson_5"
@@ -59,13 +71,7 @@ impl Case for Mountain {
     }
 
     fn start(&self, rows: usize) -> Result<Box<dyn Experiment>, Error> {
-        let run = Formula {
-            depth: |p| surface(p) - ground(p),
-            wind: |p| solid_body(WIND, 0.0, p),
-            ground,
-        }
-        .start(planet(0.0), rows)?;
-        Ok(Box::new(run))
+        Ok(Box::new(run(twice_as_wide(rows))?))
     }
 
     fn bars(&self) -> Result<Vec<Bar>, Error> {
@@ -73,7 +79,7 @@ impl Case for Mountain {
             bytes: include_bytes!("reference/williamson_5.f32"),
             anchors: Anchors::WILLIAMSON_5,
         };
-        let mut bars = reference.bars(self)?;
+        let mut bars = reference.bars(run, self.length_s())?;
         bars.extend(williamson::drift(self, 128, 1e-5, 1e-3)?);
         Ok(bars)
     }

@@ -5,8 +5,10 @@ use crate::{
     cases::{
         Bar, Case, Experiment,
         against_reference::{Anchors, Reference},
-        williamson::{self, DAY, Formula, GRAVITY, planet},
+        flowing::Flowing,
+        williamson::{self, DAY, Formula, GRAVITY, planet, twice_as_wide},
     },
+    plane::Shape,
     sphere::Place,
 };
 
@@ -42,6 +44,16 @@ pub(crate) fn wind(place: Place) -> (f64, f64) {
     )
 }
 
+/// A run of it on cells of the grid.
+fn run(shape: Shape) -> Result<Flowing, Error> {
+    Formula {
+        depth,
+        wind,
+        ground: |_| 0.0,
+    }
+    .start(planet(0.0), shape)
+}
+
 impl Case for RossbyHaurwitz {
     fn name(&self) -> &'static str {
         "williamson_6"
@@ -64,13 +76,7 @@ impl Case for RossbyHaurwitz {
     }
 
     fn start(&self, rows: usize) -> Result<Box<dyn Experiment>, Error> {
-        let run = Formula {
-            depth,
-            wind,
-            ground: |_| 0.0,
-        }
-        .start(planet(0.0), rows)?;
-        Ok(Box::new(run))
+        Ok(Box::new(run(twice_as_wide(rows))?))
     }
 
     fn bars(&self) -> Result<Vec<Bar>, Error> {
@@ -78,7 +84,7 @@ impl Case for RossbyHaurwitz {
             bytes: include_bytes!("reference/williamson_6.f32"),
             anchors: Anchors::WILLIAMSON_6,
         };
-        reference.bars(self)
+        reference.bars(run, self.length_s())
     }
 }
 

@@ -66,7 +66,7 @@ fn after_a_turn(cells: usize) -> Result<(f64, f64), Error> {
     let mut air = run(cells);
     let before = middle(&air, cells);
     let step = air.air_step_s(0.4);
-    air.advance(TURN, step, 1)?;
+    air.advance(TURN, step)?;
     let right = answer(cells, TURN);
     let rows = || (0..cells).flat_map(|j| (0..cells).map(move |i| (j, i)));
     let square = |value: &dyn Fn(usize, usize) -> f64| rows().map(|(j, i)| value(j, i).powi(2)).sum::<f64>();

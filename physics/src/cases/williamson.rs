@@ -44,7 +44,12 @@ pub(crate) struct Formula<H, W, G> {
 
 /// Cells of a globe of `rows` rows, twice as many columns.
 pub(crate) fn globe(sphere: Sphere, rows: usize) -> Result<Metric, Error> {
-    Metric::globe(Shape { ny: rows, nx: 2 * rows }, sphere, FILTER)
+    Metric::globe(twice_as_wide(rows), sphere, FILTER)
+}
+
+/// `rows` rows, twice as many columns: cells that are square at the equator.
+pub(crate) const fn twice_as_wide(rows: usize) -> Shape {
+    Shape { ny: rows, nx: 2 * rows }
 }
 
 impl<H, W, G> Formula<H, W, G>
@@ -75,9 +80,9 @@ where
         MoistLayer::new(layer, flow, Vec::new())
     }
 
-    /// A run of it on `rows` rows around `sphere`.
-    pub(crate) fn start(&self, sphere: Sphere, rows: usize) -> Result<Flowing, Error> {
-        Ok(Flowing::new(self.layer(globe(sphere, rows)?), COURANT))
+    /// A run of it on cells around `sphere`.
+    pub(crate) fn start(&self, sphere: Sphere, shape: Shape) -> Result<Flowing, Error> {
+        Ok(Flowing::new(self.layer(Metric::globe(shape, sphere, FILTER)?), COURANT))
     }
 }
 

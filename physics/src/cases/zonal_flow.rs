@@ -6,7 +6,7 @@ use crate::{
     Error,
     cases::{
         Bar, Bound, Case, Experiment,
-        williamson::{self, DAY, Formula, GRAVITY, planet},
+        williamson::{self, DAY, Formula, GRAVITY, planet, twice_as_wide},
     },
     plane::Plane,
     sphere::Place,
@@ -87,7 +87,7 @@ impl Case for ZonalFlow {
             wind: |p| solid_body(WIND, self.tilt, p),
             ground: |_| 0.0,
         }
-        .start(planet(self.tilt), rows)?;
+        .start(planet(self.tilt), twice_as_wide(rows))?;
         let (sphere, shape) = (planet(self.tilt), run.metric().shape());
         let right = Plane::from_fn(shape, |j, i| self.depth(sphere.centre(shape, j, i)));
         Ok(Box::new(run.held_to(move |_| right.clone())))

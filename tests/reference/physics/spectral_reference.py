@@ -3,13 +3,13 @@
     python3 -m venv venv && venv/bin/pip install numpy
     venv/bin/python tests/reference/physics/spectral_reference.py CASE TRUNCATION STEP_S OUT
 
-CASE is 5 or 6, e.g. `5 106 200 williamson_5.f32`. Vorticity, divergence and height on spherical harmonics (triangular truncation), products on a
+CASE is 5 or 6: `5 170 300 williamson_5.f32` and `6 170 240 williamson_6.f32` made the files (20 min each). Vorticity, divergence and height on spherical harmonics (triangular truncation), products on a
 Gaussian grid without aliasing of squares, classical Runge-Kutta in time, and an eighth-order diffusion that halves nothing but the last
 waves. Equations and starts: Williamson et al. (1992), doi:10.1016/S0021-9991(05)80016-6. Nothing is shared with the core: no grid, no scheme.
 
 The file holds f32, little-endian: for each m from 0 to TRUNCATION, for each n from m to TRUNCATION, real and imaginary part of the coefficient of the
 height of the surface [m]; harmonics are normalised to unit mean square over the sphere, H(λ, μ) = Re Σ (2 - [m = 0]) c P(μ) exp(imλ).
-Made with numpy 2, Python 3.11, 2026-11-27.
+Made with numpy 2, Python 3.11, 2026-11-28.
 """
 
 import sys
@@ -60,31 +60,37 @@ class Spectral:
         """Coefficients of plain fields, and divergence and curl of pairs of winds times cos φ."""
         fields = list(plain) + [f for pair in pairs for f in pair]
         waves = np.fft.rfft(np.array(fields), axis=2)[:, :, : self.t + 1] / self.nlon
-        half = 0.5 * self.weight[:, None]
-        waves_w = waves * half
-        over = waves_w[len(plain) :] / (1 - self.mu[:, None] ** 2) / A
+        waves = waves * (0.5 * self.weight[:, None])
+        waves[len(plain) :] /= (1 - self.mu[:, None] ** 2) * A
+        waves = np.ascontiguousarray(np.moveaxis(waves, 2, 0))
         out = np.empty((len(plain) + 2 * len(pairs), len(self.n)), complex)
         for m in range(self.t + 1):
             part = slice(self.offset[m], self.offset[m + 1])
-            if plain:
-                out[: len(plain), part] = waves_w[: len(plain), :, m] @ self.p[m]
-            a, b = over[0::2, :, m], over[1::2, :, m]
-            out[len(plain) :: 2, part] = 1j * m * a @ self.p[m] - b @ self.h[m]
-            out[len(plain) + 1 :: 2, part] = 1j * m * b @ self.p[m] + a @ self.h[m]
+            p = times(waves[m], self.p[m])
+            h = times(waves[m, len(plain) :], self.h[m])
+            out[: len(plain), part] = p[: len(plain)]
+            p = p[len(plain) :]
+            out[len(plain) :: 2, part] = 1j * m * p[0::2] - h[1::2]
+            out[len(plain) + 1 :: 2, part] = 1j * m * p[1::2] + h[0::2]
         return out
 
     def synthesise(self, plain, psi, chi):
         """Grid values of coefficients, and wind times cos φ."""
-        waves = np.zeros((len(plain) + 2, len(self.mu), self.nlon // 2 + 1), complex)
-        c = np.array(plain)
+        waves = np.zeros((self.nlon // 2 + 1, len(plain) + 2, len(self.mu)), complex)
+        c = np.array([*plain, psi, chi])
         for m in range(self.t + 1):
-            part = slice(self.offset[m], self.offset[m + 1])
-            waves[: len(plain), :, m] = c[:, part] @ self.p[m].T
-            both = np.array([psi[part], chi[part]])
-            p, h = both @ self.p[m].T, both @ self.h[m].T
-            waves[-2, :, m] = (1j * m * p[1] - h[0]) / A
-            waves[-1, :, m] = (1j * m * p[0] + h[1]) / A
-        return np.fft.irfft(waves * self.nlon, n=self.nlon, axis=2)
+            part = c[:, self.offset[m] : self.offset[m + 1]]
+            p, h = times(part, self.p[m].T), times(part[-2:], self.h[m].T)
+            waves[m, : len(plain)] = p[:-2]
+            waves[m, -2] = (1j * m * p[-1] - h[0]) / A
+            waves[m, -1] = (1j * m * p[-2] + h[1]) / A
+        return np.fft.irfft(np.moveaxis(waves, 0, 2) * self.nlon, n=self.nlon, axis=2)
+
+
+def times(c, real):
+    """Complex rows times a real matrix, in real numbers."""
+    both = np.concatenate([c.real, c.imag]) @ real
+    return both[: len(c)] + 1j * both[len(c) :]
 
 
 def start(case, s):
