@@ -266,6 +266,7 @@ impl FluxRows<'_> {
             x: self.x.get_mut(row),
             y: self.y.get_mut(row),
             weight: stage.share * stage.dt,
+            before: None,
         })
     }
 }

@@ -62,20 +62,33 @@ impl Flow {
 /// fluxes of the cell's four faces are all that they multiply. Each face adds what the cells on both of its sides do to its wind.
 #[derive(Default)]
 pub(crate) struct StageRows {
-    flux_x: [Row; 2],
-    flux_y: [Row; 2],
+    /// The newest last; the older ones for stages that come after.
+    flux_x: [Row; HELD],
+    flux_y: [Row; HELD],
     vorticity: [Row; 2],
     to_north: [Row; 2],
     /// Depth and wind that nobody asked for, or tendencies that wait to be filtered.
     aside: [Row; 3],
 }
 
+/// Rows of air through faces that a stage holds: a later one is at most six rows behind it.
+const HELD: usize = 8;
+const HERE: usize = HELD - 1;
+const SOUTH: usize = HELD - 2;
+
 impl StageRows {
     pub(crate) fn fit(&mut self, size: usize) {
-        let pairs = [&mut self.flux_x, &mut self.flux_y, &mut self.vorticity, &mut self.to_north];
-        for row in pairs.into_iter().flatten().chain(&mut self.aside) {
+        let pairs = [&mut self.vorticity, &mut self.to_north];
+        let held = [&mut self.flux_x, &mut self.flux_y];
+        for row in pairs.into_iter().flatten().chain(held.into_iter().flatten()).chain(&mut self.aside) {
             row.fit(size);
         }
+    }
+
+    /// Air through west and south faces of the row that came `back` rows before the newest.
+    #[inline(always)]
+    pub(crate) fn air(&self, back: usize) -> [&[f64]; 2] {
+        [&self.flux_x[HERE - back], &self.flux_y[HERE - back]]
     }
 
     /// Takes in whole row `row` of what the stage begins from, and adds the air that goes through its faces to `sums`; with `give`, writes
@@ -90,8 +103,11 @@ impl StageRows {
         sums: Option<Sums<'_>>,
         give: Option<Give<'_, W>>,
     ) {
-        for pair in [&mut self.flux_x, &mut self.flux_y, &mut self.vorticity, &mut self.to_north] {
+        for pair in [&mut self.vorticity, &mut self.to_north] {
             pair.swap(0, 1);
+        }
+        for held in [&mut self.flux_x, &mut self.flux_y] {
+            held.rotate_left(1);
         }
         self.enter(laws, w, row, [south, here], sums);
         self.leave(laws, w, row_south, [south, here], give);
@@ -99,7 +115,7 @@ impl StageRows {
 
     #[inline(always)]
     fn enter(&mut self, laws: &Equations<'_>, w: impl Widths, row: usize, from: [FlowRow<'_>; 2], sums: Option<Sums<'_>>) {
-        let (x, y, vorticity) = (&mut self.flux_x[1], &mut self.flux_y[1], &mut self.vorticity[1]);
+        let (x, y, vorticity) = (&mut self.flux_x[HERE], &mut self.flux_y[HERE], &mut self.vorticity[1]);
         let [south, here] = from;
         let f = laws.metric.coriolis().full_row(row);
         let faces = Faces { w, f, south, here };
@@ -110,16 +126,17 @@ impl StageRows {
                     x: Some(sum_x),
                     y: Some(sum_y),
                     weight,
+                    before: Some(before),
                 }),
-            ) => faces.all::<true>(x, y, vorticity, (weight, sum_x, sum_y)),
+            ) => faces.all::<true>(x, y, vorticity, before, weight, [sum_x, sum_y]),
             (filter, sums) => {
-                faces.all::<false>(x, y, vorticity, (0.0, &mut [], &mut []));
+                faces.all::<false>(x, y, vorticity, [Air::NONE; 2], 0.0, [&mut [], &mut []]);
                 if let Some(filter) = filter {
                     filter.cells(row, x);
                     filter.faces(row, y);
                 }
                 if let Some(sums) = sums {
-                    sums.add(x, y);
+                    sums.add([x, y]);
                 }
             }
         }
@@ -134,8 +151,8 @@ impl StageRows {
         let [from_south, to_north] = &mut self.to_north;
         let cells = Cells {
             q: [&self.vorticity[0], &self.vorticity[1]],
-            x: &self.flux_x[0],
-            y: [&self.flux_y[0], &self.flux_y[1]],
+            x: &self.flux_x[SOUTH],
+            y: [&self.flux_y[SOUTH], &self.flux_y[HERE]],
             flow: here,
             v_north: north.v,
             orography: laws.orography.full_row(row),
@@ -175,16 +192,46 @@ pub(crate) struct Sums<'a> {
     pub y: Option<&'a mut [f64]>,
     /// Seconds that the stage's fluxes count for.
     pub weight: f64,
+    /// Fluxes of the stages before, where those have not been added yet.
+    pub before: Option<[Air<'a>; 2]>,
+}
+
+/// What a stage sent through the west and south faces of a row, m³ s⁻¹, and the seconds that it counts for.
+#[derive(Clone, Copy)]
+pub(crate) struct Air<'a> {
+    pub faces: [&'a [f64]; 2],
+    pub weight: f64,
+}
+
+impl Air<'_> {
+    const NONE: Self = Self {
+        faces: [&[]; 2],
+        weight: 0.0,
+    };
+
+    #[inline(always)]
+    fn cut(self, n: usize) -> Self {
+        Self {
+            faces: self.faces.map(|faces| &faces[..n]),
+            ..self
+        }
+    }
 }
 
 impl Sums<'_> {
     #[inline(always)]
-    fn add(self, x: &[f64], y: &[f64]) {
-        for (sums, flux) in [(self.x, x), (self.y, y)] {
-            let Some(sums) = sums else { continue };
-            let inside = RIM..=sums.len() - RIM;
-            for (sum, flux) in sums[inside.clone()].iter_mut().zip(&flux[inside]) {
-                *sum = self.weight.mul_add(*flux, *sum);
+    fn add(self, faces: [&[f64]; 2]) {
+        let Self { x, y, weight, before } = self;
+        let here = Air { faces, weight };
+        let airs = before.into_iter().flatten().chain([here]);
+        let mut sums = [x, y];
+        for Air { faces, weight } in airs {
+            for (sums, flux) in sums.iter_mut().zip(faces) {
+                let Some(sums) = sums else { continue };
+                let inside = RIM..=sums.len() - RIM;
+                for (sum, flux) in sums[inside.clone()].iter_mut().zip(&flux[inside]) {
+                    *sum = weight.mul_add(*flux, *sum);
+                }
             }
         }
     }
@@ -200,21 +247,34 @@ struct Faces<'a, W> {
 
 impl<W: Widths> Faces<'_, W> {
     /// Air through the faces, h u dy and h v dx, m³ s⁻¹, and (f + ζ)/h on the corners, m⁻¹ s⁻¹, divided by 24 for the averages that use it; where
-    /// they are `SUMMED`, adds a weight of the air to sums through west and south faces, while the processor divides.
+    /// they are `SUMMED`, adds that of the stages before and a weight of this one's to sums, while the processor divides.
     #[inline(always)]
-    fn all<const SUMMED: bool>(self, x: &mut [f64], y: &mut [f64], q: &mut [f64], (weight, sum_x, sum_y): (f64, &mut [f64], &mut [f64])) {
+    fn all<const SUMMED: bool>(
+        self,
+        x: &mut [f64],
+        y: &mut [f64],
+        q: &mut [f64],
+        before: [Air<'_>; 2],
+        weight: f64,
+        [sum_x, sum_y]: [&mut [f64]; 2],
+    ) {
         let n = x.len();
         let summed = if SUMMED { n } else { 0 };
         let (y, q) = (&mut y[..n], &mut q[..n]);
         let (sum_x, sum_y) = (&mut sum_x[..summed], &mut sum_y[..summed]);
+        let [one, two] = before.map(|air| air.cut(summed));
         let faces = self.cut(n);
         // Those of the cell west of the domain first: the loop begins on a line of the cache.
         (x[RIM - 1], y[RIM - 1], q[RIM - 1]) = faces.at(RIM - 1);
         for k in RIM..n - RIM + 1 {
             (x[k], y[k], q[k]) = faces.at(k);
             if SUMMED {
-                sum_x[k] = weight.mul_add(x[k], sum_x[k]);
-                sum_y[k] = weight.mul_add(y[k], sum_y[k]);
+                let add = |sum: f64, axis: usize, flux: f64| {
+                    let first = one.weight.mul_add(one.faces[axis][k], sum);
+                    weight.mul_add(flux, two.weight.mul_add(two.faces[axis][k], first))
+                };
+                sum_x[k] = add(sum_x[k], 0, x[k]);
+                sum_y[k] = add(sum_y[k], 1, y[k]);
             }
         }
     }

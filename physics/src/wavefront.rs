@@ -14,7 +14,7 @@ use crate::{
     plane::{Plane, RIM},
     row::Row,
     shallow_water::{Flow, Fluxes, Writes, writes},
-    stage_rows::{Equations, FlowRow, FlowRowMut, Give, StageRows, Sums},
+    stage_rows::{Air, Equations, FlowRow, FlowRowMut, Give, StageRows, Sums},
     time_integration::Stage,
     widths::Widths,
 };
@@ -254,6 +254,15 @@ impl<'a> Follower<'a> {
         self.next += 1;
     }
 
+    /// What it sent through the faces of a row that it has taken in.
+    #[inline(always)]
+    fn air(&self, row: isize) -> Air<'_> {
+        Air {
+            faces: self.rows.air((self.next - 1 - row) as usize),
+            weight: self.stage.share * self.stage.dt,
+        }
+    }
+
     fn is_done(&self) -> bool {
         self.next > self.gives.end
     }
@@ -291,22 +300,24 @@ impl<W: Widths, F: Fn(usize) -> W> Work for Strip<'_, F> {
         while !one.is_done() {
             let from = [one.next - 1, one.next].map(|row| domain.row(row));
             let given = one.gives();
-            let sums_here = sums.as_mut().and_then(|s| s.row(start, one.next, one.stage));
-            one.take(domain, widths, from, sums_here, given.map(|row| firsts.row_mut(row)));
+            one.take(domain, widths, from, None, given.map(|row| firsts.row_mut(row)));
             let Some(row) = given else { continue };
             firsts.close(domain, row);
             while !two.is_done() && Results::holds(domain, two.next, row) {
                 let from = [two.next - 1, two.next].map(|row| firsts.row(domain, row));
                 let given = two.gives();
-                let sums_here = sums.as_mut().and_then(|s| s.row(start, two.next, two.stage));
-                two.take(domain, widths, from, sums_here, given.map(|row| seconds.row_mut(row)));
+                two.take(domain, widths, from, None, given.map(|row| seconds.row_mut(row)));
                 let Some(row) = given else { continue };
                 seconds.close(domain, row);
                 while !three.is_done() && Results::holds(domain, three.next, row) {
                     let from = [three.next - 1, three.next].map(|row| seconds.row(domain, row));
                     let given = three.gives().map(|row| domain.place(row));
-                    let sums_here = sums.as_mut().and_then(|s| s.row(start, three.next, three.stage));
-                    three.take(domain, widths, from, sums_here, given.map(|row| flow.row(start, row)));
+                    // The last stage adds the air of all three: a sum is read and written once.
+                    let sums = sums.as_mut().and_then(|s| s.row(start, three.next, three.stage)).map(|sums| Sums {
+                        before: Some([one.air(three.next), two.air(three.next)]),
+                        ..sums
+                    });
+                    three.take(domain, widths, from, sums, given.map(|row| flow.row(start, row)));
                     if let Some(row) = given {
                         let FlowRowMut { h, u, v } = flow.row(start, row);
                         domain.close_row([&mut *h, &mut *u, &mut *v], row);
