@@ -35,6 +35,44 @@ pub struct Cascade {
     last_alone: bool,
 }
 
+/// A wave of which a scale has a smaller share than this is not drawn in a sketch of it.
+const LEAST_SHARE: f32 = 0.02;
+
+/// One scale of fields on a grid of as few cells as show it: those of large scales lie far apart.
+pub struct Sketch<'a> {
+    cascade: &'a Cascade,
+    scale: usize,
+    /// Rows and columns of the plane whose spectra are drawn.
+    whole: (usize, usize),
+    plane: Plane,
+}
+
+impl Sketch<'_> {
+    /// The scale of a field `[y, x]` on the cells of the sketch.
+    pub fn band(&self, spectrum: &Spectrum) -> Array2<f32> {
+        let (shares, rings) = (self.cascade.shares.row(self.scale), &self.cascade.rings);
+        let (columns, rows) = self.plane.waves();
+        let whole_rows = self.whole.0;
+        let mut waves = Spectrum::with_capacity(columns * rows);
+        for first in (0..columns).map(|kx| kx * whole_rows) {
+            // Northward waves from the front of a column, southward ones from its end.
+            let south = rows / 2;
+            let north = first..first + rows - south;
+            let south = first + whole_rows - south..first + whole_rows;
+            waves.extend(north.chain(south).map(|k| spectrum[k] * shares[usize::from(rings[k])]));
+        }
+        let mut band = Array2::zeros(self.plane.grid());
+        self.plane.back(&mut waves, band.view_mut());
+        band
+    }
+
+    /// What of a field `[y, x]` on the whole grid lies where the cells of the sketch do.
+    pub fn sample<T: Copy>(&self, field: &Array2<T>) -> Array2<T> {
+        let ((ny, nx), (rows, columns)) = (self.whole, self.plane.shape());
+        Array2::from_shape_fn(self.plane.grid(), |(j, i)| field[[j * ny / rows, i * nx / columns]])
+    }
+}
+
 /// How alike two fields are on one scale.
 #[derive(Debug, Clone, Copy)]
 pub struct Alike {
@@ -135,6 +173,20 @@ impl Cascade {
         band
     }
 
+    /// One scale of fields on `plane`, on as few cells as show it.
+    pub fn sketch(&self, plane: &Plane, scale: usize) -> Sketch<'_> {
+        let (ny, nx) = plane.shape();
+        let shares = self.shares.row(scale);
+        let last = shares.iter().rposition(|share| *share >= LEAST_SHARE).unwrap_or(0);
+        let cells = |side: usize| 2 * (last * side).div_ceil(ny.max(nx)) + 2;
+        Sketch {
+            cascade: self,
+            scale,
+            whole: (ny, nx),
+            plane: plane.coarser((cells(ny), cells(nx))),
+        }
+    }
+
     /// Two fields scale by scale, their means left out.
     pub fn alike(&self, a: &Spectrum, b: &Spectrum) -> Vec<Alike> {
         // Sums over rings first, column after column in order, so that they do not depend on the number of threads.
@@ -225,6 +277,29 @@ mod tests {
             let largest = (0..5).max_by(|a, b| power[*a].total_cmp(&power[*b])).unwrap();
             assert_eq!(largest, scale, "{length}: {power:?}");
         }
+    }
+
+    #[test]
+    fn a_sketch_is_the_scale_where_its_cells_lie() {
+        let plane = Plane::around((96, 130));
+        let cascade = Cascade::new(&plane, 5);
+        let noise = Array2::from_shape_fn(plane.shape(), |(y, x)| ((y * 7919 + x * 104_729) % 1009) as f32 - 504.0);
+        let spectrum = plane.forward(&noise);
+        for scale in 0..5 {
+            let sketch = cascade.sketch(&plane, scale);
+            let drawn = sketch.band(&spectrum);
+            let whole = sketch.sample(&cascade.band(&plane, &spectrum, scale, (96, 130)));
+            // A cell of the sketch lies up to a cell of the grid away from the cell that it is sampled from, which fine scales never are.
+            let [mut both, mut a, mut b] = [0.0; 3];
+            for (x, y) in drawn.iter().zip(&whole) {
+                (both, a, b) = (both + x * y, a + x * x, b + y * y);
+            }
+            let alike = both / (a * b).sqrt();
+            assert!(alike > 0.98, "{scale}: {alike}");
+            assert!(scale > 1 || 20 * drawn.len() < 96 * 130, "{scale}: {:?}", drawn.dim());
+        }
+        let finest = cascade.sketch(&plane, 4).band(&spectrum);
+        assert_eq!(finest, cascade.band(&plane, &spectrum, 4, (96, 130)));
     }
 
     #[test]

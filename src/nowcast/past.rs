@@ -223,10 +223,10 @@ impl Bands<'_> {
         for (scale, wavelength) in self.cascade.centres().iter().enumerate() {
             let pieces = cells / (wavelength / 4.0).powi(2);
             let share = pieces / (pieces + FEW_PIECES);
-            let band = |waves| self.cascade.band(self.plane, waves, scale, self.wet.dim());
-            let now = band(newest);
+            let sketch = self.cascade.sketch(self.plane, scale);
+            let (now, wet) = (sketch.band(newest), sketch.sample(self.wet));
             for (correlations, lagged) in correlations.iter_mut().zip(lagged) {
-                let found = self.correlation(&now, &band(lagged));
+                let found = correlation(&now, &sketch.band(lagged), &wet);
                 if found.is_finite() {
                     correlations[scale] += share * (found - correlations[scale]);
                 }
@@ -234,21 +234,21 @@ impl Bands<'_> {
         }
         correlations
     }
+}
 
-    /// Pearson's correlation of two fields on the wet cells; NaN where one of them does not vary there.
-    fn correlation(&self, a: &Array2<f32>, b: &Array2<f32>) -> f64 {
-        let mut sums = [0.0f64; 6];
-        for ((a, b), wet) in a.iter().zip(b).zip(self.wet) {
-            if *wet {
-                let (a, b) = (f64::from(*a), f64::from(*b));
-                for (sum, more) in sums.iter_mut().zip([1.0, a, b, a * a, b * b, a * b]) {
-                    *sum += more;
-                }
+/// Pearson's correlation of two fields on the wet cells; NaN where one of them does not vary there.
+fn correlation(a: &Array2<f32>, b: &Array2<f32>, wet: &Array2<bool>) -> f64 {
+    let mut sums = [0.0f64; 6];
+    for ((a, b), wet) in a.iter().zip(b).zip(wet) {
+        if *wet {
+            let (a, b) = (f64::from(*a), f64::from(*b));
+            for (sum, more) in sums.iter_mut().zip([1.0, a, b, a * a, b * b, a * b]) {
+                *sum += more;
             }
         }
-        let [n, a, b, aa, bb, ab] = sums;
-        (n * ab - a * b) / ((n * aa - a * a) * (n * bb - b * b)).sqrt()
     }
+    let [n, a, b, aa, bb, ab] = sums;
+    (n * ab - a * b) / ((n * aa - a * a) * (n * bb - b * b)).sqrt()
 }
 
 /// Decibels that become mm h⁻¹: nothing below the `least`.

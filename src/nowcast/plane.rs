@@ -59,6 +59,20 @@ impl Plane {
         }
     }
 
+    /// The same plane in fewer cells, at least so many rows and columns and never more than it has.
+    pub fn coarser(&self, (rows, columns): (usize, usize)) -> Self {
+        let (ny, nx) = self.shape;
+        let shape = (quick(rows, 1).min(ny), quick(columns, 2).min(nx));
+        // Cells that lie within the grid.
+        let grid = ((self.grid.0 * shape.0).div_ceil(ny), (self.grid.1 * shape.1).div_ceil(nx));
+        Self::of(grid, shape)
+    }
+
+    /// Rows and columns of the grid.
+    pub fn grid(&self) -> (usize, usize) {
+        self.grid
+    }
+
     /// Rows and columns of the plane.
     pub fn shape(&self) -> (usize, usize) {
         self.shape
