@@ -53,13 +53,16 @@ impl Sketch<'_> {
         let (shares, rings) = (self.cascade.shares.row(self.scale), &self.cascade.rings);
         let (columns, rows) = self.plane.waves();
         let whole_rows = self.whole.0;
+        // Coefficients are sums over the cells of their plane.
+        let (drawn_rows, drawn_columns) = self.plane.shape();
+        let fewer = (drawn_rows * drawn_columns) as f32 / (whole_rows * self.whole.1) as f32;
         let mut waves = Spectrum::with_capacity(columns * rows);
         for first in (0..columns).map(|kx| kx * whole_rows) {
             // Northward waves from the front of a column, southward ones from its end.
             let south = rows / 2;
             let north = first..first + rows - south;
             let south = first + whole_rows - south..first + whole_rows;
-            waves.extend(north.chain(south).map(|k| spectrum[k] * shares[usize::from(rings[k])]));
+            waves.extend(north.chain(south).map(|k| spectrum[k] * (fewer * shares[usize::from(rings[k])])));
         }
         let mut band = Array2::zeros(self.plane.grid());
         self.plane.back(&mut waves, band.view_mut());
@@ -283,20 +286,23 @@ mod tests {
     fn a_sketch_is_the_scale_where_its_cells_lie() {
         let plane = Plane::around((96, 130));
         let cascade = Cascade::new(&plane, 5);
-        let noise = Array2::from_shape_fn(plane.shape(), |(y, x)| ((y * 7919 + x * 104_729) % 1009) as f32 - 504.0);
-        let spectrum = plane.forward(&noise);
-        for scale in 0..5 {
+        let (ny, nx) = plane.shape();
+        let tau = std::f32::consts::TAU;
+        // Three waves along the plane and two across it, which a sketch shows between the cells of the grid, too.
+        let wave = |y: f32, x: f32| (tau * (2.0 * y + 3.0 * x)).cos();
+        let spectrum = plane.forward(&Array2::from_shape_fn((ny, nx), |(y, x)| {
+            wave(y as f32 / ny as f32, x as f32 / nx as f32)
+        }));
+        let ring = ((2.0 / ny as f64).hypot(3.0 / nx as f64) * ny.max(nx) as f64).round() as usize;
+        for scale in 0..3 {
             let sketch = cascade.sketch(&plane, scale);
-            let drawn = sketch.band(&spectrum);
-            let whole = sketch.sample(&cascade.band(&plane, &spectrum, scale, (96, 130)));
-            // A cell of the sketch lies up to a cell of the grid away from the cell that it is sampled from, which fine scales never are.
-            let [mut both, mut a, mut b] = [0.0; 3];
-            for (x, y) in drawn.iter().zip(&whole) {
-                (both, a, b) = (both + x * y, a + x * x, b + y * y);
+            let (rows, columns) = sketch.plane.shape();
+            let share = cascade.shares[[scale, ring]];
+            for ((j, i), found) in sketch.band(&spectrum).indexed_iter() {
+                let expected = share * wave(j as f32 / rows as f32, i as f32 / columns as f32);
+                assert!((found - expected).abs() < 1e-4, "{scale}: {found}, {expected}");
             }
-            let alike = both / (a * b).sqrt();
-            assert!(alike > 0.98, "{scale}: {alike}");
-            assert!(scale > 1 || 20 * drawn.len() < 96 * 130, "{scale}: {:?}", drawn.dim());
+            assert!(scale > 1 || 20 * rows * columns < ny * nx, "{scale}: {rows} x {columns}");
         }
         let finest = cascade.sketch(&plane, 4).band(&spectrum);
         assert_eq!(finest, cascade.band(&plane, &spectrum, 4, (96, 130)));
