@@ -186,11 +186,12 @@ impl MoistLayer {
 
     /// Longest step of the air, s: `courant` times the narrowest spacing over wind plus wave speed.
     pub fn air_step_s(&self, courant: f64) -> f64 {
-        let shape = self.layer.metric.shape();
-        let largest = |plane: &Plane| (0..shape.ny).flat_map(|j| plane.row(j)).fold(0.0_f64, |a, b| a.max(b.abs()));
-        let wind = largest(&self.flow.u).max(largest(&self.flow.v));
         let wave = (self.layer.gravity * largest(&self.flow.h)).sqrt();
-        courant * self.layer.metric.smallest_spacing_m() / (wind + wave)
+        courant * self.layer.metric.smallest_spacing_m() / (self.strongest_wind() + wave)
+    }
+
+    fn strongest_wind(&self) -> f64 {
+        largest(&self.flow.u).max(largest(&self.flow.v))
     }
 
     /// How many steps of `air_step_s` the air may take while water is carried once: as many as leave room for a wind a tenth and 5 m/s stronger.
@@ -198,9 +199,7 @@ impl MoistLayer {
         if self.tracers.is_empty() {
             return 1;
         }
-        let shape = self.layer.metric.shape();
-        let largest = |plane: &Plane| (0..shape.ny).flat_map(|j| plane.row(j)).fold(0.0_f64, |a, b| a.max(b.abs()));
-        let wind = largest(&self.flow.u).max(largest(&self.flow.v)) + 5.0;
+        let wind = self.strongest_wind() + 5.0;
         // Air that crosses a pole leaves the last row through half a cell.
         let share = if let Boundary::Globe = self.layer.boundary { 0.35 } else { 0.9 };
         let longest = share * CARRIED_LIMIT * self.layer.metric.smallest_spacing_m() / wind;
@@ -523,6 +522,13 @@ impl Work for IsSlow<'_> {
         }
         *self.slow = slow;
     }
+}
+
+/// Largest absolute value inside the rim.
+fn largest(plane: &Plane) -> f64 {
+    (0..plane.shape().ny)
+        .flat_map(|j| plane.row(j))
+        .fold(0.0_f64, |a, b| a.max(b.abs()))
 }
 
 #[cfg(test)]

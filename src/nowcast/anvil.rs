@@ -160,7 +160,7 @@ fn changes(analysis: &Analysis, config: &AnvilConfig) -> Result<Vec<Change>, Err
         .map(|scale| {
             let mut steps: Vec<Array2<f32>> = spectra[..frames - 1]
                 .iter()
-                .map(|change| cascade.band(&plane, change, scale, analysis.grid().shape()))
+                .map(|change| cascade.band(&plane, change, scale))
                 .collect();
             let local = |a: &Array2<f32>, b: &Array2<f32>| local_correlation(a, b, config.radius_cells);
             let one = local(&steps[0], &steps[1]);

@@ -56,14 +56,16 @@ impl Sketch<'_> {
         // Coefficients are sums over the cells of their plane.
         let (drawn_rows, drawn_columns) = self.plane.shape();
         let fewer = (drawn_rows * drawn_columns) as f32 / (whole_rows * self.whole.1) as f32;
-        let mut waves = Spectrum::with_capacity(columns * rows);
-        for first in (0..columns).map(|kx| kx * whole_rows) {
+        let mut waves = vec![Complex32::default(); columns * rows];
+        waves.par_chunks_mut(rows).enumerate().for_each(|(kx, column)| {
             // Northward waves from the front of a column, southward ones from its end.
-            let south = rows / 2;
+            let (first, south) = (kx * whole_rows, rows / 2);
             let north = first..first + rows - south;
             let south = first + whole_rows - south..first + whole_rows;
-            waves.extend(north.chain(south).map(|k| spectrum[k] * (fewer * shares[usize::from(rings[k])])));
-        }
+            for (wave, k) in column.iter_mut().zip(north.chain(south)) {
+                *wave = spectrum[k] * (fewer * shares[usize::from(rings[k])]);
+            }
+        });
         let mut band = Array2::zeros(self.plane.grid());
         self.plane.back(&mut waves, band.view_mut());
         band
@@ -163,17 +165,8 @@ impl Cascade {
     }
 
     /// One scale of a field, `[y, x]` on the cells of the grid; all scales add up to it.
-    pub fn band(&self, plane: &Plane, spectrum: &Spectrum, scale: usize, grid: (usize, usize)) -> Array2<f32> {
-        let shares = self.shares.row(scale);
-        let mut waves: Spectrum = spectrum
-            .par_iter()
-            .zip(&self.rings)
-            .with_min_len(1 << 14)
-            .map(|(c, ring)| c * shares[usize::from(*ring)])
-            .collect();
-        let mut band = Array2::zeros(grid);
-        plane.back(&mut waves, band.view_mut());
-        band
+    pub fn band(&self, plane: &Plane, spectrum: &Spectrum, scale: usize) -> Array2<f32> {
+        self.drawn_on(plane.clone(), plane.shape(), scale).band(spectrum)
     }
 
     /// One scale of fields on `plane`, on as few cells as show it.
@@ -182,11 +175,15 @@ impl Cascade {
         let shares = self.shares.row(scale);
         let last = shares.iter().rposition(|share| *share >= LEAST_SHARE).unwrap_or(0);
         let cells = |side: usize| 2 * (last * side).div_ceil(ny.max(nx)) + 2;
+        self.drawn_on(plane.coarser((cells(ny), cells(nx))), (ny, nx), scale)
+    }
+
+    fn drawn_on(&self, plane: Plane, whole: (usize, usize), scale: usize) -> Sketch<'_> {
         Sketch {
             cascade: self,
             scale,
-            whole: (ny, nx),
-            plane: plane.coarser((cells(ny), cells(nx))),
+            whole,
+            plane,
         }
     }
 
@@ -275,7 +272,7 @@ mod tests {
         let cascade = Cascade::new(&plane, 5);
         for (length, scale) in [(60.0, 0), (30.0, 1), (12.0, 2), (6.0, 3), (3.0, 4)] {
             let spectrum = plane.forward(&waves(&plane, length, 0.0));
-            let power = |scale| cascade.band(&plane, &spectrum, scale, (96, 96)).iter().map(|v| v * v).sum::<f32>();
+            let power = |scale| cascade.band(&plane, &spectrum, scale).iter().map(|v| v * v).sum::<f32>();
             let power: Vec<f32> = (0..5).map(power).collect();
             let largest = (0..5).max_by(|a, b| power[*a].total_cmp(&power[*b])).unwrap();
             assert_eq!(largest, scale, "{length}: {power:?}");
@@ -305,7 +302,7 @@ mod tests {
             assert!(scale > 1 || 20 * rows * columns < ny * nx, "{scale}: {rows} x {columns}");
         }
         let finest = cascade.sketch(&plane, 4).band(&spectrum);
-        assert_eq!(finest, cascade.band(&plane, &spectrum, 4, (96, 130)));
+        assert_eq!(finest, cascade.band(&plane, &spectrum, 4));
     }
 
     #[test]
@@ -338,7 +335,7 @@ mod tests {
             let spectrum = plane.forward(&plane.spread(field.view()));
             let mut sum = Array2::<f32>::zeros((5, 7));
             for scale in 0..cascade.scales() {
-                sum += &cascade.band(&plane, &spectrum, scale, (5, 7));
+                sum += &cascade.band(&plane, &spectrum, scale);
             }
             prop_assert!(field.iter().zip(&sum).all(|(a, b)| (a - b).abs() < 1e-3));
         }

@@ -63,6 +63,9 @@ impl Plane {
     pub fn coarser(&self, (rows, columns): (usize, usize)) -> Self {
         let (ny, nx) = self.shape;
         let shape = (quick(rows, 1).min(ny), quick(columns, 2).min(nx));
+        if shape == self.shape {
+            return self.clone();
+        }
         // Cells that lie within the grid.
         let grid = ((self.grid.0 * shape.0).div_ceil(ny), (self.grid.1 * shape.1).div_ceil(nx));
         Self::of(grid, shape)

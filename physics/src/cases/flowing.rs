@@ -62,14 +62,14 @@ impl Experiment for Flowing {
     fn fields(&self) -> Vec<Field> {
         let (metric, flow) = (self.metric(), self.layer.flow());
         let shape = (metric.shape().ny, metric.shape().nx);
-        let orography = &self.layer.layer().orography;
+        let surface = self.surface();
         let field = |name, unit, value: &dyn Fn(isize, isize) -> f64| Field {
             name,
             unit,
             values: Array2::from_shape_fn(shape, |(j, i)| value(j as isize, i as isize)),
         };
         vec![
-            field("height", "m", &|j, i| flow.h.at(j, i) + orography.at(j, i)),
+            field("height", "m", &|j, i| surface.at(j, i)),
             field("vorticity", "1e-5/s", &|j, i| 1e5 * metric.vorticity(j, i, &flow.u, &flow.v)),
         ]
     }

@@ -51,27 +51,27 @@ impl Winds {
         let mut dice = Dice::new(seed);
         let radius = Sphere::EARTH.radius_m;
         let mut squares = 0.0;
-        let mut stream = Harmonics::of(DEGREES, |(m, n)| {
+        let drawn = Harmonics::of(DEGREES, |(m, n)| {
             if n == 0 {
                 return Complex64::default();
             }
             let degree = n as f64;
             let energy = (LARGE / degree.max(LARGE)).powi(3);
             let share = (energy / (degree * (degree + 1.0) * (2.0 * degree + 1.0))).sqrt();
-            let drawn = Complex64::new(dice.normal(), if m == 0 { 0.0 } else { dice.normal() }) * share;
+            let wave = Complex64::new(dice.normal(), if m == 0 { 0.0 } else { dice.normal() }) * share;
             // Orders on both sides of nought count.
-            squares += if m == 0 { 1.0 } else { 2.0 } * degree * (degree + 1.0) * drawn.norm_sqr();
-            drawn
+            squares += if m == 0 { 1.0 } else { 2.0 } * degree * (degree + 1.0) * wave.norm_sqr();
+            wave
         });
         let scale = eddies * radius / squares.sqrt();
-        stream = Harmonics::of(DEGREES, |(m, n)| {
+        let stream = Harmonics::of(DEGREES, |(m, n)| {
             // u = U cos φ is -∂ψ/∂y of ψ = -a U μ, and μ is 1/√3 of its harmonic.
             let solid = if (m, n) == (0, 1) {
                 -radius * westerly / 3.0_f64.sqrt()
             } else {
                 0.0
             };
-            stream.at(m, n) * scale + solid
+            drawn.at(m, n) * scale + solid
         });
         // μ Y and (1 - μ²) dY/dμ lead from each degree to both beside it.
         let height = Harmonics::of(DEGREES, |(m, n)| {
@@ -88,10 +88,6 @@ impl Winds {
             (below * ((degree - 1.0) / degree) + above * ((degree + 2.0) / (degree + 1.0))) * (2.0 * Sphere::EARTH.rotation_s / GRAVITY)
         });
         Self { stream, height }
-    }
-
-    fn depth(&self, place: Place, mean: f64) -> f64 {
-        mean + self.height.value(place)
     }
 
     /// Eastward and northward wind, by what ψ changes over a thousandth of a radian on both sides.
@@ -111,7 +107,7 @@ impl Winds {
 
     fn layer(&self, mean_depth: f64, metric: Metric) -> MoistLayer {
         Formula {
-            depth: |p| self.depth(p, mean_depth),
+            depth: |p| mean_depth + self.height.value(p),
             wind: |p| self.wind(p),
             ground: |_| 0.0,
         }
