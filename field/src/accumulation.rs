@@ -144,10 +144,7 @@ mod tests {
     use super::*;
 
     fn eastward(speed: f32, shape: (usize, usize)) -> Motion {
-        Motion {
-            u: Array2::from_elem(shape, speed),
-            v: Array2::zeros(shape),
-        }
+        Motion::new(Array2::from_elem(shape, speed), Array2::zeros(shape))
     }
 
     #[test]

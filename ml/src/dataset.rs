@@ -201,13 +201,7 @@ fn arrived(frame: ArrayView2<'_, f32>, motion: &Array3<f32>, lead_min: f32, plac
         substep_s: 300.0,
         ..Default::default()
     };
-    let mut trajectories = scheme.trajectories(
-        &Motion {
-            v: opposite(0),
-            u: opposite(1),
-        },
-        &grid,
-    );
+    let mut trajectories = scheme.trajectories(&Motion::new(opposite(1), opposite(0)), &grid);
     let forward = trajectories.advance_to(LeadTime::from_seconds((lead_min * 60.0).round() as u32));
     Array2::from_shape_fn((ny, nx), |(y, x)| {
         let (dy, dx) = forward.at(y, x);

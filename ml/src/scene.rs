@@ -172,10 +172,7 @@ pub(crate) fn coarse(observed: &Sequence, factor: usize) -> Result<Sequence, Err
 
 /// The motion as means over the same blocks, m s⁻¹.
 pub(crate) fn coarse_motion(motion: &Motion, factor: usize) -> Motion {
-    Motion {
-        u: block_means(motion.u.view(), factor),
-        v: block_means(motion.v.view(), factor),
-    }
+    Motion::new(block_means(motion.u.view(), factor), block_means(motion.v.view(), factor))
 }
 
 fn coarse_grid(grid: &Grid, factor: usize) -> Result<Grid, Error> {
@@ -257,10 +254,7 @@ mod tests {
             rain[[k, 2, 1 + k]] = 4.0;
         }
         let observed = sequence(rain, 2000.0);
-        let motion = Motion {
-            u: Array2::from_elem((4, 6), 20.0 / 3.0),
-            v: Array2::zeros((4, 6)),
-        };
+        let motion = Motion::new(Array2::from_elem((4, 6), 20.0 / 3.0), Array2::zeros((4, 6)));
         let scene = Scene::new(&observed, &motion);
         for age in 0..3 {
             assert!((scene.rain[[age, 2, 3]] - 4.0).abs() < 1e-4, "{age}");

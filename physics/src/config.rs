@@ -48,6 +48,8 @@ pub struct ShallowWaterConfig {
     pub fallout_time_s: f64,
     /// Time in which what feeds an observed echo falls to 1/e, min. At least 1.
     pub supply_time_min: f64,
+    /// Time after which the motion of single showers counts 1/e and that of their systems the rest, where the motion knows it, min. At least 1.
+    pub showers_min: f64,
     /// How fast the area widens over which eddies that the core does not resolve may take an echo, km h⁻¹ along a side; its mean over
     /// that area is what can be forecast. 0 to 200; 0 keeps all detail.
     pub wandering_km_h: f64,
@@ -81,6 +83,7 @@ impl Default for ShallowWaterConfig {
             evaporation_rate_s: 1e-3,
             fallout_time_s: 600.0,
             supply_time_min: 1200.0,
+            showers_min: 60.0,
             wandering_km_h: 18.0,
             matching: 0.5,
             growth_limit: 3.0,
@@ -121,6 +124,7 @@ impl ShallowWaterConfig {
             ("evaporation_rate_s", self.evaporation_rate_s, 0.0..=1.0, "0 to 1 per s"),
             ("fallout_time_s", self.fallout_time_s, 10.0..=1e9, "10 to 1e9 s"),
             ("supply_time_min", self.supply_time_min, 1.0..=1e9, "1 to 1e9 min"),
+            ("showers_min", self.showers_min, 1.0..=1e9, "1 to 1e9 min"),
             ("wandering_km_h", self.wandering_km_h, 0.0..=200.0, "0 to 200 km/h"),
             ("matching", self.matching, 0.0..=1.0, "0 to 1"),
             ("growth_limit", self.growth_limit, 1.0..=100.0, "1 to 100"),

@@ -11,6 +11,8 @@
 //! - *The supply lives most of a day rather than an hour.* A short life lowers the error further but dries the forecast: at 300 min its mean is
 //!   a fifth too low after an hour and the CSI falls.
 //!
+//! - *The motion of showers first, that of their systems later* (`showers_min`). On five training events (12 forecasts each, mean over events) the CSI at 1 mm/h goes from 0.409 to 0.413 at 60 min
+//!   and from 0.321 to 0.333 at 90 min, and stays at 30 min.
 //! - *No digital filter and no update before the start.* The start is already in balance: with an analysis of a global model over Switzerland the depth changes by 2e-2 m/s
 //!   with the wind as given, by 1e-7 in balance, and by 3e-5 after a filter of an hour, which finds nothing to take out. A quarter hour of latent-heat nudging
 //!   before the start changes the CSI at 60 min by less than 0.001 at 1 mm/h and by +0.002 at 5 mm/h, and the error by nothing. Both are there as keys.
@@ -33,7 +35,7 @@ use crate::{
     initialise::{Air, Settled, Start, layer, settled},
     moist_layer::MoistLayer,
     moisture::{CLOUD, ECHO, RAIN, VAPOUR},
-    parcels::Parcels,
+    parcels::{Echoes, Parcels},
     plane::{Plane, Shape},
     wandering::mean_around,
 };
@@ -107,7 +109,9 @@ impl ShallowWater {
             air: state.map(|s| Air::of(s, &blocks)),
             later: later(analysis, state, observed.times()[first], &blocks)?,
         };
+        let systems = motion.systems.as_ref();
         Ok(Some(Known {
+            systems: systems.map(|[u, v]| [blocks.mean(u), blocks.mean(v)]),
             blocks,
             start,
             first,
@@ -121,6 +125,7 @@ impl ShallowWater {
         let Known {
             blocks,
             start,
+            systems,
             first,
             newest,
         } = known;
@@ -137,6 +142,7 @@ impl ShallowWater {
         incremental_update(&self.config, &mut layer, &seen, air_step_s).map_err(told)?;
         Ok(Some(Begun {
             motion,
+            systems,
             begin_s: layer.time_s(),
             air_step_s,
             blocks,
@@ -161,6 +167,8 @@ impl ShallowWater {
 struct Known {
     blocks: Blocks,
     start: Start,
+    /// Motion of the systems of rain towards the grid's east and north, m s⁻¹.
+    systems: Option<[Array2<f64>; 2]>,
     /// Index of the frame that the core starts from, and of that which the forecast begins with.
     first: usize,
     newest: usize,
@@ -171,6 +179,8 @@ struct Begun {
     blocks: Blocks,
     /// Motion of the rain on the core's cells, m s⁻¹.
     motion: [Array2<f64>; 2],
+    /// That of its systems.
+    systems: Option<[Array2<f64>; 2]>,
     layer: MoistLayer,
     /// Time of the layer when the forecast begins, s.
     begin_s: f64,
@@ -199,17 +209,23 @@ impl Forecaster for ShallowWater {
         let Begun {
             blocks,
             motion,
+            systems,
             layer,
             begin_s,
             air_step_s,
             echo,
             age,
         } = begun;
+        let echoes = Echoes {
+            showers: &motion,
+            systems: systems.as_ref(),
+            showers_min: self.config.showers_min,
+        };
         Ok(Box::new(CoreRun {
             begin_s,
             air_step_s,
             config: &self.config,
-            parcels: Parcels::at_start(&layer.layer().metric, layer.flow(), &motion),
+            parcels: Parcels::at_start(&layer.layer().metric, layer.flow(), &echoes),
             blocks,
             layer,
             echo,

@@ -1,7 +1,7 @@
 //! Follows the air back to where it was at the start, under a wind that changes, so that fine echoes are carried without being smeared.
 
 use ndarray::{Array2, Axis};
-use nowblend_field::advection::Displacement;
+use nowblend_field::{advection::Displacement, motion::share_of_showers};
 use rayon::prelude::*;
 
 use crate::{
@@ -20,7 +20,7 @@ const ITERATIONS: usize = 2;
 /// implicit midpoint rule. Nothing but the displacement, which is smooth, is ever interpolated twice.
 ///
 /// Echoes also propagate: new ones grow on one side and old ones die on the other. What their observed motion has beyond the wind
-/// is added to it.
+/// is added to it: at first what showers have, later what the systems have that they make up, where their motion is known.
 ///
 /// # Source
 ///
@@ -33,6 +33,20 @@ pub(crate) struct Parcels {
     next: [Plane; 2],
     rates: Rates,
     propagation: Rates,
+    /// What the motion of systems has beyond that of showers.
+    systems: Option<Rates>,
+    /// Time in which the motion of showers gives way to it, min.
+    showers_min: f64,
+    /// Time since the start, s.
+    time_s: f64,
+}
+
+/// Motion of echoes towards the east and the north, each `[y, x]`, m s⁻¹.
+pub(crate) struct Echoes<'a> {
+    pub showers: &'a [Array2<f64>; 2],
+    pub systems: Option<&'a [Array2<f64>; 2]>,
+    /// Time in which the first gives way to the second, min.
+    pub showers_min: f64,
 }
 
 /// Velocity in the middle of the cells, cells per second.
@@ -41,23 +55,48 @@ struct Rates {
     east: Plane,
 }
 
+impl Rates {
+    /// From velocities in the middle of cells, m s⁻¹: towards the east (0) and the north (1) in row j and column i; none where that is not known.
+    fn of(metric: &Metric, velocity: impl Fn(usize, usize, usize) -> f64) -> Self {
+        let shape = metric.shape();
+        let per_second = |part: usize, metres: &dyn Fn(usize) -> f64| {
+            let mut plane = Plane::constant(shape, 0.0);
+            for (j, i) in (0..shape.ny).flat_map(|j| (0..shape.nx).map(move |i| (j, i))) {
+                let rate = velocity(part, j, i) / metres(j);
+                *plane.at_mut(j as isize, i as isize) = if rate.is_finite() { rate } else { 0.0 };
+            }
+            plane
+        };
+        Self {
+            north: per_second(1, &|_| metric.dy_m()),
+            east: per_second(0, &|j| metric.dx_m(j)),
+        }
+    }
+}
+
 impl Parcels {
-    /// Echoes that have not moved yet, in the wind `flow`, observed to move with `motion` `[y, x]` (east, north), m s⁻¹.
-    pub fn at_start(metric: &Metric, flow: &Flow, motion: &[Array2<f64>; 2]) -> Self {
+    /// Echoes that have not moved yet, in the wind `flow`.
+    pub fn at_start(metric: &Metric, flow: &Flow, echoes: &Echoes<'_>) -> Self {
+        let motion = echoes.showers;
         let shape = metric.shape();
         let plane = || Plane::constant(shape, 0.0);
-        let mut propagation = Rates {
-            north: plane(),
-            east: plane(),
-        };
-        for (j, i) in (0..shape.ny).flat_map(|j| (0..shape.nx).map(move |i| (j, i))) {
+        let (u, v) = (&flow.u, &flow.v);
+        let wind = |part: usize, j: usize, i: usize| {
             let (y, x) = (j as isize, i as isize);
-            let beyond = |motion: f64, wind: f64| if motion.is_finite() { motion - wind } else { 0.0 };
-            let (u, v) = (&flow.u, &flow.v);
-            *propagation.east.at_mut(y, x) = beyond(motion[0][[j, i]], 0.5 * (u.at(y, x) + u.at(y, x + 1))) / metric.dx_m(j);
-            *propagation.north.at_mut(y, x) = beyond(motion[1][[j, i]], 0.5 * (v.at(y, x) + v.at(y + 1, x))) / metric.dy_m();
-        }
+            if part == 0 {
+                0.5 * (u.at(y, x) + u.at(y, x + 1))
+            } else {
+                0.5 * (v.at(y, x) + v.at(y + 1, x))
+            }
+        };
+        let propagation = Rates::of(metric, |part, j, i| motion[part][[j, i]] - wind(part, j, i));
+        let systems = echoes
+            .systems
+            .map(|systems| Rates::of(metric, |part, j, i| systems[part][[j, i]] - motion[part][[j, i]]));
         Self {
+            systems,
+            showers_min: echoes.showers_min,
+            time_s: 0.0,
             north: plane(),
             east: plane(),
             next: [plane(), plane()],
@@ -86,6 +125,12 @@ impl Parcels {
 
     /// Moves on by `seconds` with the propagation and the wind noted since the last call, and forgets that wind.
     pub fn follow(&mut self, seconds: f64) {
+        if let Some(systems) = &self.systems {
+            let share = 1.0 - share_of_showers(self.time_s + 0.5 * seconds, self.showers_min);
+            self.rates.north.add_share(&systems.north, share);
+            self.rates.east.add_share(&systems.east, share);
+        }
+        self.time_s += seconds;
         let (rates, old_north, old_east) = (&self.rates, &self.north, &self.east);
         let [next_north, next_east] = &mut self.next;
         let nx = rates.north.shape().nx;
@@ -153,13 +198,21 @@ mod tests {
         Array2::zeros((SHAPE.ny, SHAPE.nx))
     }
 
+    fn of_showers(showers: &[Array2<f64>; 2]) -> Echoes<'_> {
+        Echoes {
+            showers,
+            systems: None,
+            showers_min: 60.0,
+        }
+    }
+
     #[test]
     fn in_a_uniform_wind_the_air_comes_from_upwind() {
         let metric = Metric::plane(SHAPE, 2000.0, 1000.0, Rotation::Constant(0.0));
         let mut flow = Flow::rest(SHAPE, 500.0);
         flow.u.fill(10.0);
         flow.v.fill(-4.0);
-        let mut parcels = Parcels::at_start(&metric, &Flow::rest(SHAPE, 500.0), &[still(), still()]);
+        let mut parcels = Parcels::at_start(&metric, &Flow::rest(SHAPE, 500.0), &of_showers(&[still(), still()]));
         for _ in 0..5 {
             parcels.blow(&metric, &flow);
             parcels.blow(&metric, &flow);
@@ -179,7 +232,7 @@ mod tests {
         let mut flow = Flow::rest(SHAPE, 500.0);
         flow.u = Plane::from_fn(SHAPE, |j, _| -rate * 1000.0 * (j as f64 - 20.0));
         flow.v = Plane::from_fn(SHAPE, |_, i| rate * 1000.0 * (i as f64 - 25.0));
-        let mut parcels = Parcels::at_start(&metric, &Flow::rest(SHAPE, 500.0), &[still(), still()]);
+        let mut parcels = Parcels::at_start(&metric, &Flow::rest(SHAPE, 500.0), &of_showers(&[still(), still()]));
         for _ in 0..180 {
             parcels.blow(&metric, &flow);
             parcels.blow(&metric, &flow);
@@ -195,10 +248,30 @@ mod tests {
         let metric = Metric::plane(SHAPE, 1000.0, 1000.0, Rotation::Constant(0.0));
         let mut flow = Flow::rest(SHAPE, 500.0);
         flow.u.fill(10.0);
-        let mut parcels = Parcels::at_start(&metric, &flow, &[still() + 4.0, still()]);
+        let mut parcels = Parcels::at_start(&metric, &flow, &of_showers(&[still() + 4.0, still()]));
         parcels.blow(&metric, &flow);
         parcels.blow(&metric, &flow);
         parcels.follow(500.0);
         assert!((parcels.east.at(20, 25) + 2.0).abs() < 1e-12);
+    }
+    #[test]
+    fn the_motion_of_systems_takes_over_from_that_of_showers() {
+        // Showers rest, their systems go east with 10 m/s: after 40 min of T = 60 min the way is ∫ 10 (1 - exp(-(t/T)²)) dt
+        // = 24000 m - 10 T √π/2 erf(2/3) = 24000 - 31904 x 0.65422 = 3128 m.
+        let metric = Metric::plane(SHAPE, 1000.0, 1000.0, Rotation::Constant(0.0));
+        let flow = Flow::rest(SHAPE, 500.0);
+        let (showers, systems) = ([still(), still()], [still() + 10.0, still()]);
+        let echoes = Echoes {
+            systems: Some(&systems),
+            ..of_showers(&showers)
+        };
+        let mut parcels = Parcels::at_start(&metric, &flow, &echoes);
+        for _ in 0..20 {
+            parcels.blow(&metric, &flow);
+            parcels.blow(&metric, &flow);
+            parcels.follow(120.0);
+        }
+        let east = parcels.east.at(20, 25);
+        assert!((east + 3.128).abs() < 0.005, "{east}");
     }
 }

@@ -150,10 +150,7 @@ impl<'a> Observed<'a> {
 
 /// Motion in blocks; it is known everywhere.
 fn blocks_of_motion(motion: &Motion, factor: usize) -> Motion {
-    Motion {
-        u: block_mean(motion.u.view(), factor),
-        v: block_mean(motion.v.view(), factor),
-    }
+    Motion::new(block_mean(motion.u.view(), factor), block_mean(motion.v.view(), factor))
 }
 
 /// Rain where its motion has taken it.

@@ -75,6 +75,7 @@ impl Anvil {
     ///
     /// [`Error::Value`] for a key outside its bounds.
     pub fn new(config: AnvilConfig) -> Result<Self, Error> {
+        config.advection.check()?;
         super::bounds_of_scales(("anvil.scales", config.scales), ("anvil.rain_min_mm_h", config.rain_min_mm_h))
             .number("anvil.radius_cells", config.radius_cells, 1.0..=1000.0, "1 to 1000")
             .number("anvil.correlation_share", config.correlation_share, 0.0..=1.0, "0 to 1")

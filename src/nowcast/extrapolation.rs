@@ -28,6 +28,7 @@ impl Extrapolation {
     ///
     /// [`Error::Value`] for a key outside its bounds.
     pub fn new(config: ExtrapolationConfig) -> Result<Self, Error> {
+        config.advection.check()?;
         Bounds::default()
             .number("extrapolation.beyond_km", config.beyond_km, 0.0..=1e6, "0 to 1000000")
             .result()?;

@@ -52,6 +52,7 @@ impl LagrangianProbability {
     ///
     /// [`Error::Value`] for a key outside its bounds.
     pub fn new(config: &LagrangianProbabilityConfig) -> Result<Self, Error> {
+        config.advection.check()?;
         super::check_thresholds("lagrangian_probability.thresholds_mm_h", &config.thresholds_mm_h)?;
         Bounds::default()
             .number(

@@ -54,6 +54,7 @@ impl Sprog {
     ///
     /// [`Error::Value`] for a key outside its bounds.
     pub fn new(config: SprogConfig) -> Result<Self, Error> {
+        config.advection.check()?;
         super::bounds_of_scales(("sprog.scales", config.scales), ("sprog.rain_min_mm_h", config.rain_min_mm_h))
             .number("sprog.beyond_km", config.beyond_km, 0.0..=1e6, "0 to 1000000")
             .number("sprog.motion_error_m_s", config.motion_error_m_s, 0.0..=1e3, "0 to 1000")

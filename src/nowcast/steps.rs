@@ -93,6 +93,7 @@ impl Steps {
     ///
     /// [`Error::Value`] for a key outside its bounds.
     pub fn new(config: &StepsConfig) -> Result<Self, Error> {
+        config.advection.check()?;
         let mut bounds = super::bounds_of_scales(("steps.scales", config.scales), ("steps.rain_min_mm_h", config.rain_min_mm_h)).count(
             "steps.members",
             config.members,

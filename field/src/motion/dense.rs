@@ -142,10 +142,7 @@ pub(super) fn spread(vectors: &[Vector], shape: (usize, usize), reach: f64, nois
                 row_x[i] = mx + along_x.row(i).dot(&from_x) as f32;
             }
         });
-    Ok(Motion {
-        u: refine(&node_x, spacing, shape),
-        v: refine(&node_y, spacing, shape),
-    })
+    Ok(Motion::new(refine(&node_x, spacing, shape), refine(&node_y, spacing, shape)))
 }
 
 fn median(values: &mut [f32]) -> f32 {

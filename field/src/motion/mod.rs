@@ -33,19 +33,22 @@ pub struct Motion {
     pub u: Array2<f32>,
     /// Towards the grid's north.
     pub v: Array2<f32>,
+    /// The same two of the systems that showers and bands make up, whose motion lasts longer: old showers die on one side of a system and new
+    /// ones form on another, so that it moves unlike its showers. `None` where nobody has looked for them.
+    pub systems: Option<[Array2<f32>; 2]>,
 }
 
 impl Motion {
+    /// One motion, towards the east and the north, for showers and systems.
+    pub fn new(u: Array2<f32>, v: Array2<f32>) -> Self {
+        Self { u, v, systems: None }
+    }
+
     /// Rest.
     pub fn rest(shape: (usize, usize)) -> Self {
-        Self {
-            u: Array2::zeros(shape),
-            v: Array2::zeros(shape),
-        }
+        Self::new(Array2::zeros(shape), Array2::zeros(shape))
     }
-}
 
-impl Motion {
     /// Towards the north and the east in cells of `grid` per second, each `[y, x]`.
     pub fn cells_per_second(&self, grid: &Grid) -> (Array2<f32>, Array2<f32>) {
         let mut rate_y = self.v.as_standard_layout().into_owned();
@@ -57,6 +60,18 @@ impl Motion {
         }
         (rate_y, rate_x)
     }
+
+    /// All fields, towards the east and the north in turn.
+    fn fields_mut(&mut self) -> impl Iterator<Item = [&mut Array2<f32>; 2]> {
+        let systems = self.systems.as_mut().map(|[u, v]| [u, v]);
+        std::iter::once([&mut self.u, &mut self.v]).chain(systems)
+    }
+}
+
+/// How much of the motion of single showers still counts `time_s` after the reference time, if a share of 1/e does after `life_min`; the rest is the motion
+/// of their systems.
+pub fn share_of_showers(time_s: f64, life_min: f64) -> f64 {
+    (-(time_s / (60.0 * life_min)).powi(2)).exp()
 }
 
 /// Estimates the motion of rain.
@@ -87,10 +102,12 @@ fn displacement_max(speed_max_m_s: f64, step: LeadTime, grid: &Grid) -> f32 {
 /// A motion in cells a frame as one in m s⁻¹.
 fn in_metres_per_second(mut motion: Motion, step: LeadTime, grid: &Grid) -> Motion {
     let step_s = f64::from(step.seconds());
-    for row in 0..grid.shape().0 {
-        let (dy, dx) = grid.spacing_m_in_row(row);
-        motion.v.row_mut(row).mapv_inplace(|v| (f64::from(v) * dy / step_s) as f32);
-        motion.u.row_mut(row).mapv_inplace(|u| (f64::from(u) * dx / step_s) as f32);
+    for [u, v] in motion.fields_mut() {
+        for row in 0..grid.shape().0 {
+            let (dy, dx) = grid.spacing_m_in_row(row);
+            v.row_mut(row).mapv_inplace(|v| (f64::from(v) * dy / step_s) as f32);
+            u.row_mut(row).mapv_inplace(|u| (f64::from(u) * dx / step_s) as f32);
+        }
     }
     motion
 }

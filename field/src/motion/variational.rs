@@ -5,6 +5,9 @@
 //! small r and with |r| for large ones, so that growth, decay and clutter bend the field little. Where there is no echo the first
 //! sum is silent and the field is the smoothest continuation.
 //!
+//! On the way the coarser images tell how the systems of rain move, which is not how their showers do: a system whose new showers form behind it stays where
+//! it is while they move on. The field of one of these images is kept for later lead times.
+//!
 //! # Source
 //!
 //! Laroche, S. and I. Zawadzki, 1995: Retrievals of horizontal winds from single-Doppler clear-air data by methods of cross correlation
@@ -48,6 +51,9 @@ pub struct Variational {
     pub warps: usize,
     /// Steps of conjugate gradients for each of them, at most.
     pub iterations: usize,
+    /// Size of the cells, km, in which the systems are seen whose motion outlives that of their showers: that of the image whose cells are nearest to it.
+    /// 0 for showers alone.
+    pub systems_km: f64,
     /// Fastest motion believed, m s⁻¹.
     pub speed_max_m_s: f64,
 }
@@ -64,6 +70,7 @@ impl Default for Variational {
             finest: 1,
             warps: 3,
             iterations: 50,
+            systems_km: 16.0,
             speed_max_m_s: 60.0,
         }
     }
@@ -86,6 +93,7 @@ impl Variational {
             .count("motion.finest", self.finest, 0..=12, "0 to 12")
             .count("motion.warps", self.warps, 1..=100, "1 to 100")
             .count("motion.iterations", self.iterations, 1..=10_000, "1 to 10000")
+            .at_least_0("motion.systems_km", self.systems_km)
             .at_least_0("motion.speed_max_m_s", self.speed_max_m_s)
             .result()
     }
@@ -100,7 +108,15 @@ impl MotionEstimator for Variational {
         let finest = self.finest.min(coarsest);
         let spacing = self.node_spacing.max(1);
         let alpha2 = self.smoothness * self.smoothness;
+        let of_systems = self.level_of_systems(grid.cell_size_m()).map(|level| level.clamp(finest, coarsest));
+        let on_map = |[dy, dx]: [Array2<f32>; 2], level: usize| {
+            // A node of this level stands for so many cells of the map.
+            let (wide, scale) = (spacing << level, (1 << level) as f32);
+            let slowed = slowed([scale * dy, scale * dx], displacement_max(self.speed_max_m_s, step, grid));
+            slowed.map(|part| refine(&part, wide, grid.shape()))
+        };
         let mut field: Option<[Array2<f32>; 2]> = None;
+        let mut systems = None;
         let mut told = false;
         for level in (finest..=coarsest).rev() {
             let shape = pyramids[0].level(level).db.dim();
@@ -118,20 +134,22 @@ impl MotionEstimator for Variational {
                 told = pulls.iter().any(|pull| *pull != Pull::default());
                 smoothest(&pulls, alpha2, &mut here, self.iterations);
             }
+            if told && level > finest && of_systems == Some(level) {
+                systems = Some(on_map(here.clone(), level));
+            }
             field = Some(here);
         }
-        let Some([dy, dx]) = field else { return Ok(None) };
-        if !told {
-            return Ok(None);
-        }
-        // A node of the finest level used stands for so many cells of the map.
-        let (wide, scale) = (spacing << finest, (1 << finest) as f32);
-        let slowed = slowed([scale * dy, scale * dx], displacement_max(self.speed_max_m_s, step, grid));
-        let motion = Motion {
-            v: refine(&slowed[0], wide, grid.shape()),
-            u: refine(&slowed[1], wide, grid.shape()),
-        };
-        Ok(Some(in_metres_per_second(motion, step, grid)))
+        let Some(field) = field.filter(|_| told) else { return Ok(None) };
+        let [v, u] = on_map(field, finest);
+        let systems = systems.map(|[v, u]| [u, v]);
+        Ok(Some(in_metres_per_second(Motion { u, v, systems }, step, grid)))
+    }
+}
+
+impl Variational {
+    /// Halvings of a map with cells of so many metres on whose cells systems are seen; none if only showers are asked for.
+    fn level_of_systems(&self, cell_m: f64) -> Option<usize> {
+        (self.systems_km > 0.0).then(|| (1000.0 * self.systems_km / cell_m).log2().round().max(0.0) as usize)
     }
 }
 
@@ -185,4 +203,45 @@ fn add_pulls(older: &Image, newer: &Image, field: &[Array2<f32>; 2], spacing: us
                 }
             }
         });
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{TimeZone, Utc};
+    use ndarray::Array3;
+
+    use super::*;
+    use crate::{Grid, LeadTime};
+
+    #[test]
+    fn a_system_that_stays_while_its_showers_move_on_is_told_from_them() {
+        // Showers 24 km apart go east with 10 m/s through a system 60 km wide that rests: they form on its western side and die on its eastern one.
+        let (n, step_s) = (256, 300.0);
+        let rain = Array3::from_shape_fn((4, n, n), |(k, y, x)| {
+            let (north, east) = (y as f32 - 128.0, x as f32 - 128.0);
+            let within = (-0.5 * (north * north + east * east) / (30.0f32 * 30.0)).exp();
+            let wave = |km: f32| (std::f32::consts::TAU * km / 24.0).cos();
+            let moved = east - 0.01 * step_s * k as f32;
+            within * (4.0 + 3.9 * wave(moved) * wave(north))
+        });
+        let start = Utc.with_ymd_and_hms(2020, 7, 1, 12, 0, 0).unwrap();
+        let times = (0..4).map(|k| start + LeadTime::from_minutes(5 * k)).collect();
+        let observed = Sequence::new(Grid::plane(n, n, 1000.0), times, rain).unwrap();
+        let motion = Variational::default().follow(&observed).unwrap().unwrap();
+        let [u, v] = motion.systems.expect("systems are looked for");
+        let at = |field: &Array2<f32>| field[[128, 128]];
+        assert!(
+            (at(&motion.u) - 10.0).abs() < 1.5 && at(&motion.v).abs() < 0.5,
+            "showers ({}, {})",
+            at(&motion.u),
+            at(&motion.v)
+        );
+        assert!(at(&u).abs() < 2.0 && at(&v).abs() < 0.5, "system ({}, {})", at(&u), at(&v));
+        let alone = Variational {
+            systems_km: 0.0,
+            ..Variational::default()
+        };
+        let alone = alone.follow(&observed).unwrap().unwrap();
+        assert!(alone.systems.is_none() && alone.u == motion.u && alone.v == motion.v);
+    }
 }

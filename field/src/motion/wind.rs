@@ -63,17 +63,19 @@ impl WindWhereDry {
         } else {
             Array2::from_elem(grid.shape(), self.weight as f32)
         };
-        Zip::from(&mut motion.u)
-            .and(&mut motion.v)
-            .and(&state.u)
-            .and(&state.v)
-            .and(&weight)
-            .for_each(|u, v, wind_u, wind_v, w| {
-                if wind_u.is_finite() && wind_v.is_finite() {
-                    *u += w * (wind_u - *u);
-                    *v += w * (wind_v - *v);
-                }
-            });
+        for [u, v] in motion.fields_mut() {
+            Zip::from(u)
+                .and(v)
+                .and(&state.u)
+                .and(&state.v)
+                .and(&weight)
+                .for_each(|u, v, wind_u, wind_v, w| {
+                    if wind_u.is_finite() && wind_v.is_finite() {
+                        *u += w * (wind_u - *u);
+                        *v += w * (wind_v - *v);
+                    }
+                });
+        }
         motion
     }
 }
