@@ -8,6 +8,8 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
+use crate::wide::{Work, wide};
+
 /// Values that are compared at a time.
 const LANES: usize = 16;
 /// Bins between the smallest and the largest value of a field.
@@ -47,28 +49,40 @@ impl Distribution {
     pub fn impose(&self, mut field: ArrayViewMut2<'_, f32>, counted: &Array2<bool>) {
         let values = field.as_slice_mut().expect("fields are in standard layout");
         let counted = counted.as_slice().expect("masks are in standard layout");
-        let (low, high) = bounds(values, counted);
+        let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
+        wide(Bounds {
+            values,
+            counted,
+            low: &mut low,
+            high: &mut high,
+        });
         let total = counted.iter().filter(|counted| **counted).count();
         if self.wet.is_empty() || high <= low || !(low.is_finite() && high.is_finite()) {
             field.fill(self.dry);
             return;
         }
-        let scale = BINS as f32 / (high - low);
-        let place = |value: f32| ((value - low) * scale).clamp(0.0, BINS as f32);
-        let mut histogram = vec![0u32; BINS];
-        for (value, counted) in values.iter().zip(counted) {
-            histogram[bin(place(*value))] += u32::from(*counted);
-        }
+        let bins = Bins {
+            low,
+            scale: BINS as f32 / (high - low),
+        };
+        let mut histogram = [[0u32; 2]; BINS];
+        wide(Count {
+            values,
+            counted,
+            bins: &bins,
+            histogram: &mut histogram,
+        });
 
         // Values at the edges of the bins; the bin in which rain begins is cut where it does.
         let dry = (1.0 - self.wet_share) * total as f64;
         let mut edges = vec![self.dry; BINS + 1];
-        let mut begins = (BINS, 1.0f32);
+        let mut begins = (BINS as u32, 1.0f32);
         let mut below = 0.0;
-        for (bin, count) in histogram.into_iter().enumerate() {
+        for (bin, [even, odd]) in histogram.into_iter().enumerate() {
+            let count = even + odd;
             let up_to = below + f64::from(count);
             if below <= dry && dry < up_to {
-                begins = (bin, ((dry - below) / f64::from(count)) as f32);
+                begins = (bin as u32, ((dry - below) / f64::from(count)) as f32);
             }
             edges[bin + 1] = if up_to <= dry {
                 self.dry
@@ -77,24 +91,14 @@ impl Distribution {
             };
             below = up_to;
         }
-        let driest = self.wet[0];
-        let imposed = |value: f32| {
-            if value <= low {
-                return self.dry;
-            }
-            let place = place(value);
-            let bin = bin(place);
-            let within = place - bin as f32;
-            if bin == begins.0 {
-                if within < begins.1 {
-                    return self.dry;
-                }
-                driest + (within - begins.1) / (1.0 - begins.1).max(1e-6) * (edges[bin + 1] - driest)
-            } else {
-                edges[bin] + within * (edges[bin + 1] - edges[bin])
-            }
-        };
-        values.iter_mut().for_each(|value| *value = imposed(*value));
+        wide(Impose {
+            values,
+            bins: &bins,
+            edges: edges.as_slice().try_into().expect("an edge more than bins"),
+            begins,
+            dry: self.dry,
+            driest: self.wet[0],
+        });
     }
 
     /// What a share of the wet cells does not exceed.
@@ -106,25 +110,144 @@ impl Distribution {
     }
 }
 
-/// The bin of a place from 0 up to their number; processors are quicker with 32 bits than with 64.
-#[inline]
-fn bin(place: f32) -> usize {
-    (place as i32 as usize).min(BINS - 1)
+/// Bins of equal width from the smallest value on.
+struct Bins {
+    low: f32,
+    /// Bins a unit.
+    scale: f32,
 }
 
-/// The smallest and the largest of the values that count.
-fn bounds(values: &[f32], counted: &[bool]) -> (f32, f32) {
-    let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
-    for (values, counted) in values.chunks(LANES).zip(counted.chunks(LANES)) {
-        for ((low, high), (value, counted)) in low.iter_mut().zip(&mut high).zip(values.iter().zip(counted)) {
-            *low = low.min(if *counted { *value } else { f32::INFINITY });
-            *high = high.max(if *counted { *value } else { f32::NEG_INFINITY });
+impl Bins {
+    /// Where a value lies, bins from the smallest, held within them.
+    #[inline(always)]
+    fn place(&self, value: f32) -> f32 {
+        ((value - self.low) * self.scale).clamp(0.0, BINS as f32)
+    }
+
+    /// The bin of a place and how far within it the place is. Rounding by a sum with 2²³ stands for a conversion, which compilers do one by one.
+    #[inline(always)]
+    fn bin(place: f32) -> (u32, f32) {
+        const ROUND: f32 = 8_388_608.0;
+        let round = place + ROUND;
+        let up = round - ROUND > place;
+        let bin = (round.to_bits() & 0x007f_ffff).wrapping_sub(u32::from(up)).min(BINS as u32 - 1);
+        let begin = (round - ROUND - if up { 1.0 } else { 0.0 }).min((BINS - 1) as f32);
+        (bin, place - begin)
+    }
+}
+
+/// Counts the values of each bin, one after the other in two histograms: a processor waits where it adds to what it has just written.
+struct Count<'a> {
+    values: &'a [f32],
+    counted: &'a [bool],
+    bins: &'a Bins,
+    histogram: &'a mut [[u32; 2]; BINS],
+}
+
+impl Count<'_> {
+    #[inline(always)]
+    fn lanes<const N: usize>(&mut self, values: &[f32; N], counted: &[bool; N]) {
+        let mut bins = [0u32; N];
+        for (bin, value) in bins.iter_mut().zip(values) {
+            (*bin, _) = Bins::bin(self.bins.place(*value));
+        }
+        for (lane, (bin, counted)) in bins.into_iter().zip(counted).enumerate() {
+            self.histogram[bin as usize][lane % 2] += u32::from(*counted);
         }
     }
-    (
-        low.into_iter().fold(f32::INFINITY, f32::min),
-        high.into_iter().fold(f32::NEG_INFINITY, f32::max),
-    )
+}
+
+impl Work for Count<'_> {
+    #[inline(always)]
+    fn run(mut self) {
+        let (many, rest) = self.values.as_chunks::<LANES>();
+        let (many_counted, rest_counted) = self.counted.as_chunks::<LANES>();
+        for (values, counted) in many.iter().zip(many_counted) {
+            self.lanes(values, counted);
+        }
+        for (value, counted) in rest.iter().zip(rest_counted) {
+            self.lanes(&[*value], &[*counted]);
+        }
+    }
+}
+
+/// Gives each value what its place among the bins stands for.
+struct Impose<'a> {
+    values: &'a mut [f32],
+    bins: &'a Bins,
+    /// What the edges of the bins stand for.
+    edges: &'a [f32; BINS + 1],
+    /// The bin and the place within it where rain begins.
+    begins: (u32, f32),
+    dry: f32,
+    /// The weakest rain.
+    driest: f32,
+}
+
+impl Impose<'_> {
+    #[inline(always)]
+    fn lanes<const N: usize>(&self, values: &mut [f32; N]) {
+        let (first, begins) = self.begins;
+        let (mut bins, mut within) = ([0u32; N], [0.0f32; N]);
+        for ((bin, within), value) in bins.iter_mut().zip(&mut within).zip(values.iter()) {
+            (*bin, *within) = Bins::bin(self.bins.place(*value));
+        }
+        let (mut below, mut above) = ([0.0f32; N], [0.0f32; N]);
+        for ((below, above), bin) in below.iter_mut().zip(&mut above).zip(bins) {
+            (*below, *above) = (self.edges[bin as usize], self.edges[bin as usize + 1]);
+        }
+        for lane in 0..N {
+            let (within, below, above) = (within[lane], below[lane], above[lane]);
+            let rain = below + within * (above - below);
+            let first_rain = self.driest + (within - begins) / (1.0 - begins).max(1e-6) * (above - self.driest);
+            let in_first = if within < begins { self.dry } else { first_rain };
+            let imposed = if bins[lane] == first { in_first } else { rain };
+            values[lane] = if values[lane] <= self.bins.low { self.dry } else { imposed };
+        }
+    }
+}
+
+impl Work for Impose<'_> {
+    #[inline(always)]
+    fn run(mut self) {
+        let (many, rest) = std::mem::take(&mut self.values).as_chunks_mut::<LANES>();
+        for values in many {
+            self.lanes(values);
+        }
+        for value in rest {
+            self.lanes(std::array::from_mut(value));
+        }
+    }
+}
+
+/// Finds the smallest and the largest of the values that count.
+struct Bounds<'a> {
+    values: &'a [f32],
+    counted: &'a [bool],
+    low: &'a mut f32,
+    high: &'a mut f32,
+}
+
+impl Work for Bounds<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let (mut low, mut high) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+        let (many, rest) = self.values.as_chunks::<LANES>();
+        let (many_counted, rest_counted) = self.counted.as_chunks::<LANES>();
+        for (values, counted) in many.iter().zip(many_counted) {
+            for lane in 0..LANES {
+                low[lane] = low[lane].min(if counted[lane] { values[lane] } else { f32::INFINITY });
+                high[lane] = high[lane].max(if counted[lane] { values[lane] } else { f32::NEG_INFINITY });
+            }
+        }
+        let rest = rest
+            .iter()
+            .zip(rest_counted)
+            .filter(|(_, counted)| **counted)
+            .map(|(value, _)| *value);
+        *self.low = low.into_iter().chain(rest.clone()).fold(f32::INFINITY, f32::min);
+        *self.high = high.into_iter().chain(rest).fold(f32::NEG_INFINITY, f32::max);
+    }
 }
 
 #[cfg(test)]

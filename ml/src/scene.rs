@@ -51,7 +51,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// The newest frames of `observed`, moved with `motion` on the same grid. Frames that are not there are not observed.
+    /// The newest frames of `observed`, moved with the `motion` of showers on the same grid. Frames that are not there are not observed.
     pub fn new(observed: &Sequence, motion: &Motion) -> Self {
         let (ny, nx) = observed.grid().shape();
         let step = observed.step();
@@ -61,7 +61,7 @@ impl Scene {
             substep_s: 150.0,
             ..Default::default()
         }
-        .trajectories(motion, observed.grid());
+        .trajectories(&Motion::new(motion.u.clone(), motion.v.clone()), observed.grid());
         for age in 0..FRAMES.min(observed.frames()) {
             let frame = observed.frame(observed.frames() - 1 - age);
             let moved = match (age, step) {
@@ -172,7 +172,12 @@ pub(crate) fn coarse(observed: &Sequence, factor: usize) -> Result<Sequence, Err
 
 /// The motion as means over the same blocks, m s⁻¹.
 pub(crate) fn coarse_motion(motion: &Motion, factor: usize) -> Motion {
-    Motion::new(block_means(motion.u.view(), factor), block_means(motion.v.view(), factor))
+    let coarse = |field: &Array2<f32>| block_means(field.view(), factor);
+    Motion {
+        u: coarse(&motion.u),
+        v: coarse(&motion.v),
+        systems: motion.systems.as_ref().map(|[u, v]| [coarse(u), coarse(v)]),
+    }
 }
 
 fn coarse_grid(grid: &Grid, factor: usize) -> Result<Grid, Error> {

@@ -1,5 +1,6 @@
 //! Forecasts without physics or learning of our own: rain kept still or in motion, which every other must beat, and what other programs say.
 
+mod amounts;
 mod anvil;
 mod autoregression;
 mod cascade;

@@ -163,7 +163,7 @@ impl Past {
                 if known(cell, from) { db } else { f32::NAN }
             },
         );
-        let least = self.dry_db + DRY_BELOW_DB;
+        let least = self.least_db();
         Zip::from(out.rows_mut()).par_for_each(|row| {
             wide(Rates {
                 row: row.into_slice().expect("fields are in standard layout"),
@@ -189,6 +189,11 @@ impl Past {
         let edge = Beyond::Edge(reach);
         let around = nearest(shape, edge.place(y, shape.0 as f32), edge.place(x, shape.1 as f32));
         self.seen[cell] && around.is_some_and(|from| near[from])
+    }
+
+    /// Rain below this is none, decibels.
+    pub fn least_db(&self) -> f32 {
+        self.dry_db + DRY_BELOW_DB
     }
 
     /// Steps between frames that a lead time is.
@@ -261,12 +266,16 @@ impl Work for Rates<'_> {
     #[inline(always)]
     fn run(self) {
         for value in self.row {
-            // 10^(dB/10).
-            let rate = exponential(*value * (0.1 * std::f32::consts::LN_10));
-            let rate = if *value < self.least { 0.0 } else { rate };
-            *value = if value.is_nan() { f32::NAN } else { rate };
+            *value = if value.is_nan() { f32::NAN } else { rate(*value, self.least) };
         }
     }
+}
+
+/// Rain of so many decibels, mm h⁻¹: 10^(dB/10), and nothing below the `least`.
+#[inline(always)]
+pub fn rate(db: f32, least: f32) -> f32 {
+    let rate = exponential(db * (0.1 * std::f32::consts::LN_10));
+    if db < least { 0.0 } else { rate }
 }
 
 /// 10 log10 of rain `[y, x]` of at least `rain_min`, mm h⁻¹; `dry_db` below, NaN where not observed.
