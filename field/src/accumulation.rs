@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::{
     Grid, LeadTime, Motion,
-    advection::{Beyond, Cells},
+    advection::{Beyond, Cells, Rates},
 };
 
 /// Longest way between two positions of the rain that are added up, cells.
@@ -18,18 +18,17 @@ const POSITIONS: usize = 8;
 /// Rain amounts between times of a forecast, under a steady motion.
 #[derive(Debug, Clone)]
 pub struct Accumulation {
-    /// Motion in cells per second.
-    rate_y: Array2<f32>,
-    rate_x: Array2<f32>,
+    /// Motion of the showers in each cell.
+    rates: Rates,
     fastest: f32,
 }
 
 impl Accumulation {
     /// For rain on `grid` that moves with `motion`.
     pub fn new(motion: &Motion, grid: &Grid) -> Self {
-        let (rate_y, rate_x) = motion.cells_per_second(grid);
-        let fastest = rate_y.iter().zip(&rate_x).map(|(y, x)| y.hypot(*x)).fold(0.0, f32::max);
-        Self { rate_y, rate_x, fastest }
+        let rates = Rates::of((&motion.u, &motion.v), grid, 1);
+        let fastest = rates.y.iter().zip(&rates.x).map(|(y, x)| y.hypot(*x)).fold(0.0, f32::max);
+        Self { rates, fastest }
     }
 
     /// Amount `[y, x]`, mm, that falls in `duration` between two fields of rain `[y, x]`, mm h⁻¹.
@@ -62,7 +61,7 @@ impl Accumulation {
                     }
                     Content::Mixed => {}
                 }
-                let (dy, dx) = (seconds * self.rate_y[[row, column]], seconds * self.rate_x[[row, column]]);
+                let (dy, dx) = (seconds * self.rates.y[[row, column]], seconds * self.rates.x[[row, column]]);
                 let (y, x) = (row as f32, column as f32);
                 let mut sum = 0.0;
                 for k in 0..positions {

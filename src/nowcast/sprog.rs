@@ -195,9 +195,10 @@ pub(super) fn remembered_waves(past: &Past, weights: &[(f64, f64)], lost: f64) -
 #[cfg(test)]
 mod tests {
     use chrono::{TimeZone, Utc};
-    use nowblend_field::{Grid, storms};
+    use ndarray::{ArrayView2, Axis, s};
+    use nowblend_field::{Grid, Sequence, storms};
 
-    use super::*;
+    use super::{super::noise, *};
 
     #[test]
     fn an_error_that_wanders_is_added_up() {
@@ -221,42 +222,36 @@ mod tests {
             assert!((known * left - lost).norm() <= 1e-3 * known.norm(), "ring {ring}");
         }
     }
+
     #[test]
-    fn wide_rain_keeps_its_amount_beside_showers_of_which_nothing_is_known() {
-        // In the west wide rain of 1 to 3 mm/h that stays, in the east other storms in each frame: what is left of their waves is small, so that matching
-        // alone gives their peaks to the west.
-        let grid = Grid::plane(128, 256, 1000.0);
+    fn wide_rain_keeps_more_of_its_amount_beside_showers_of_which_nothing_is_known() {
+        // In the west a wave of rain of 2 ± 2 dB that stays, in the east 2 ± 7 dB that differ from cell to cell and frame to frame. Nothing of these is left, so
+        // that matching alone gives their peaks to the west.
         let start = Utc.with_ymd_and_hms(2020, 7, 1, 12, 0, 0).unwrap();
-        let five = LeadTime::from_minutes(5);
-        let mut rain = ndarray::Array3::zeros((3, 128, 256));
-        for (seed, mut frame) in (11..).zip(rain.outer_iter_mut()) {
-            let storms = storms::Scene::random(&grid, Seed(seed)).sequence(start, five, 1);
-            frame.assign(&storms.last().mapv(|r| 3.0 * r));
-            for ((_, x), rain) in frame.indexed_iter_mut().filter(|((_, x), _)| *x < 128) {
-                *rain = 2.0 + (x as f32 * std::f32::consts::TAU / 64.0).sin();
-            }
-        }
-        let times = (0..3).map(|k| start + chrono::Duration::minutes(5 * k)).collect();
-        let analysis = Analysis::new(nowblend_field::Sequence::new(grid, times, rain).unwrap());
-        let west = |rain: &Array2<f32>| rain.slice(ndarray::s![.., ..96]).sum();
-        let before = west(&analysis.observed().last().to_owned());
+        let rain = ndarray::Array3::from_shape_fn((3, 128, 256), |(time, y, x)| {
+            let decibels = if x < 128 {
+                2.0 + 2.0 * (x as f64 * std::f64::consts::TAU / 64.0).sin()
+            } else {
+                2.0 + 14.0 * (noise::uniform(Seed(3), time, (256 * y + x) as u64) - 0.5)
+            };
+            10f64.powf(0.1 * decibels) as f32
+        });
+        let times = (0..3).map(|k| start + LeadTime::from_minutes(5 * k)).collect();
+        let analysis = Analysis::new(Sequence::new(Grid::plane(128, 256, 1000.0), times, rain).unwrap());
+        // A whole wave, away from the border.
+        let west = |rain: ArrayView2<'_, f32>| rain.slice(s![.., 32..96]).sum();
+        let before = west(analysis.observed().last());
         let after = |amounts_km| {
-            let sprog = Sprog::new(SprogConfig {
+            let config = SprogConfig {
                 amounts_km,
                 ..SprogConfig::default()
-            });
-            let lead_times = [LeadTime::from_minutes(15)];
-            let slice = sprog
-                .unwrap()
-                .start(&analysis, &lead_times, Seed(1))
-                .unwrap()
-                .next()
-                .unwrap()
-                .unwrap();
-            west(&slice.rain.unwrap()) / before
+            };
+            let (sprog, lead_times) = (Sprog::new(config).unwrap(), [LeadTime::from_minutes(15)]);
+            let slice = sprog.start(&analysis, &lead_times, Seed(1)).unwrap().next().unwrap().unwrap();
+            west(slice.rain.unwrap().index_axis(Axis(0), 0)) / before
         };
         let (alone, kept) = (after(0.0), after(32.0));
-        assert!(alone > 1.1, "matching alone leaves {alone} of the rain");
-        assert!((kept - 1.0).abs() < 0.75 * (alone - 1.0), "{kept} of it is left instead of {alone}");
+        assert!(alone > 1.3, "matching alone leaves {alone} of the rain");
+        assert!((kept - 1.0).abs() < 0.9 * (alone - 1.0), "{kept} of it is left instead of {alone}");
     }
 }

@@ -49,18 +49,6 @@ impl Motion {
         Self::new(Array2::zeros(shape), Array2::zeros(shape))
     }
 
-    /// Towards the north and the east in cells of `grid` per second, each `[y, x]`.
-    pub fn cells_per_second(&self, grid: &Grid) -> (Array2<f32>, Array2<f32>) {
-        let mut rate_y = self.v.as_standard_layout().into_owned();
-        let mut rate_x = self.u.as_standard_layout().into_owned();
-        for row in 0..grid.shape().0 {
-            let (dy, dx) = grid.spacing_m_in_row(row);
-            rate_y.row_mut(row).mapv_inplace(|v| v / dy as f32);
-            rate_x.row_mut(row).mapv_inplace(|u| u / dx as f32);
-        }
-        (rate_y, rate_x)
-    }
-
     /// All fields, towards the east and the north in turn.
     fn fields_mut(&mut self) -> impl Iterator<Item = [&mut Array2<f32>; 2]> {
         let systems = self.systems.as_mut().map(|[u, v]| [u, v]);
