@@ -67,7 +67,8 @@ impl Growth {
             }
             None => {
                 let (earlier, step) = before(slice.lead_time, observed, evidence.history)?;
-                let mut paths = SemiLagrangian::default().trajectories(observed.motion()?, observed.grid());
+                let motion = observed.motion_before(slice.lead_time, step)?;
+                let mut paths = SemiLagrangian::default().trajectories(&motion, observed.grid());
                 let brought = paths.advance_to(step).sample(smooth(earlier).view(), Interpolation::Linear);
                 (brought, 300.0 / f64::from(step.seconds()))
             }

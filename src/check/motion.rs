@@ -52,7 +52,7 @@ impl MotionPlausibility {
         let observed = evidence.observed;
         let rain = observed.rain_of(slice)?;
         let (earlier, step) = before(slice.lead_time, observed, evidence.history)?;
-        let motion = observed.motion()?;
+        let motion = observed.motion_before(slice.lead_time, step)?;
         let seconds = f64::from(step.seconds());
         let now = block_mean(rain.view(), observed.factor());
         let reach = |block_m: f64| (self.limit_m_s * seconds / block_m).ceil() as usize + 1;

@@ -1,7 +1,7 @@
 //! What the radar saw and what a component said before, in the coarse form that checks compare with.
 
 use ndarray::{Array2, ArrayView2, CowArray, Ix2, s};
-use nowblend_field::{Analysis, Grid, LeadTime, Motion, Slice, advection::SemiLagrangian};
+use nowblend_field::{Analysis, Grid, LeadTime, Motion, Slice, advection::SemiLagrangian, motion::share_of_showers};
 
 use super::coarse::block_mean;
 
@@ -79,8 +79,20 @@ impl<'a> Observed<'a> {
     }
 
     /// Motion in blocks `[y, x]`, m s⁻¹, or why there is none.
-    pub(super) fn motion(&self) -> Result<&Motion, String> {
+    fn motion(&self) -> Result<&Motion, String> {
         self.motion.as_ref().map_err(Clone::clone)
+    }
+
+    /// The one motion that counts in the `step` before a lead time: halfway between, the share of the showers and of their systems that trajectories take then.
+    pub(super) fn motion_before(&self, lead_time: LeadTime, step: LeadTime) -> Result<Motion, String> {
+        let motion = self.motion()?;
+        let Some([u, v]) = &motion.systems else {
+            return Ok(motion.clone());
+        };
+        let middle_s = f64::from(lead_time.seconds()) - 0.5 * f64::from(step.seconds());
+        let share = share_of_showers(middle_s, SemiLagrangian::default().showers_min) as f32;
+        let mixed = |showers: &Array2<f32>, systems: &Array2<f32>| systems + &((showers - systems) * share);
+        Ok(Motion::new(mixed(&motion.u, u), mixed(&motion.v, v)))
     }
 
     /// The rain of a slice, the mean where it has members, or why a check cannot use it.
@@ -148,9 +160,14 @@ impl<'a> Observed<'a> {
     }
 }
 
-/// Motion in blocks; it is known everywhere.
+/// Motion in blocks, of showers and of systems; it is known everywhere.
 fn blocks_of_motion(motion: &Motion, factor: usize) -> Motion {
-    Motion::new(block_mean(motion.u.view(), factor), block_mean(motion.v.view(), factor))
+    let blocks = |field: &Array2<f32>| block_mean(field.view(), factor);
+    Motion {
+        u: blocks(&motion.u),
+        v: blocks(&motion.v),
+        systems: motion.systems.as_ref().map(|[u, v]| [blocks(u), blocks(v)]),
+    }
 }
 
 /// Rain where its motion has taken it.
@@ -261,4 +278,47 @@ pub(super) fn smooth(field: ArrayView2<'_, f32>) -> Array2<f32> {
             .fold((0.0, 0.0), |(sum, n), v| (sum + v, n + 1.0));
         sum / known
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chrono::{TimeZone, Utc};
+    use ndarray::Array3;
+    use nowblend_field::{Error, Sequence, motion::MotionEstimator};
+
+    use super::*;
+
+    /// Showers that rest and systems that go east with 10 m/s.
+    struct Systems;
+
+    impl MotionEstimator for Systems {
+        fn follow(&self, observed: &Sequence) -> Result<Option<Motion>, Error> {
+            let shape = observed.grid().shape();
+            let mut motion = Motion::rest(shape);
+            motion.systems = Some([Array2::from_elem(shape, 10.0), Array2::zeros(shape)]);
+            Ok(Some(motion))
+        }
+    }
+
+    #[test]
+    fn what_was_observed_goes_on_as_trajectories_do() {
+        let start = Utc.with_ymd_and_hms(2020, 7, 1, 12, 0, 0).unwrap();
+        let rain = Array3::from_shape_fn((2, 64, 96), |(.., x)| x as f32);
+        let times = vec![start, start + LeadTime::from_minutes(5)];
+        let sequence = Sequence::new(Grid::plane(64, 96, 1000.0), times, rain).unwrap();
+        let analysis = Analysis::new(sequence).with_motion_estimator(Arc::new(Systems));
+        let observed = Observed::of(&analysis);
+        let (hour, step) = (LeadTime::from_minutes(60), LeadTime::from_minutes(5));
+        // 1 - exp(-(2.5/60)²) and 1 - exp(-(57.5/60)²) of 10 m/s.
+        for (lead_time, expected) in [(step, 0.0173), (hour, 6.008)] {
+            let motion = observed.motion_before(lead_time, step).unwrap();
+            assert!((motion.u[[5, 5]] - expected).abs() < 1e-3, "{} at {lead_time}", motion.u[[5, 5]]);
+            assert_eq!(motion.v[[5, 5]], 0.0);
+        }
+        // 36 km (1 - .7468) = 9.1 km in an hour.
+        let carried = observed.carried(hour).unwrap();
+        assert_eq!([carried.stride as f32, carried.rain[[32, 60]]], [1.0, 51.0]);
+    }
 }

@@ -1,4 +1,4 @@
-//! How much rain each neighbourhood has: what a smoothed forecast of matched ranks takes from weak rain and gives to strong, it gives back.
+//! How much rain each neighbourhood has: to match the ranks of smoothed rain over a whole map moves rain from showers to wide rain, part of which is given back.
 
 use ndarray::{Array2, ArrayView2, Axis, Zip};
 use nowblend_field::wide::{Work, wide};
@@ -24,9 +24,9 @@ pub struct Amounts {
 }
 
 impl Amounts {
-    /// Of `newest_db` `[y, x]`, decibels and complete, in blocks of `block` cells; below `least_db` there is no rain.
+    /// Of `newest_db` `[y, x]`, decibels and complete, in blocks of `block` cells, 1 to those of the map; below `least_db` there is no rain.
     pub fn of(newest_db: ArrayView2<'_, f32>, block: usize, least_db: f32) -> Self {
-        let block = block.max(1);
+        let block = block.clamp(1, newest_db.nrows().max(newest_db.ncols()).max(1));
         Self {
             block,
             newest: amounts(newest_db, block, least_db),
@@ -209,8 +209,10 @@ mod tests {
         Amounts::of(dry.view(), 16, -10.0).give_back(&mut field, 0.5);
         assert_eq!(field, dry);
         let one = Array2::zeros((1, 1));
-        let mut field = one.clone();
-        Amounts::of(one.view(), 16, -10.0).give_back(&mut field, 0.5);
-        assert_eq!(field, one);
+        for block in [0, 16, usize::MAX] {
+            let mut field = one.clone();
+            Amounts::of(one.view(), block, -10.0).give_back(&mut field, 0.5);
+            assert_eq!(field, one);
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::{
     plane::Spectrum,
 };
 
-/// Power to which the rain of a neighbourhood is multiplied by what it has lost, at first. Of ½ and 1 it keeps CSI at 1 mm h⁻¹ on train and validation
+/// Power of the ratio that a neighbourhood has lost by which its rain is multiplied, at first. Of ½ and 1 it keeps the CSI at 1 mm h⁻¹ on train and validation
 /// events.
 const SHARE: f32 = 0.5;
 /// After this time the power is 1 / e of it, min.
