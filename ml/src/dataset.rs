@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::{
     Error,
     nowcast_net::FRAMES,
-    scene::{Scene, coarse, coarse_motion, factor, part, step_min},
+    scene::{Scene, block_means, coarse, factor, part, step_min},
 };
 
 /// Side of the windows that training draws, cells of 2 km.
@@ -106,7 +106,9 @@ impl Prepared {
                             let rows = y * factor..((y + h) * factor).min(fy);
                             let columns = x * factor..((x + w) * factor).min(fx);
                             let fine = cut(observed, &past, rows, columns)?;
-                            coarse_motion(&Estimator::default().estimate(&fine)?, factor)
+                            Estimator::default()
+                                .estimate(&fine)?
+                                .each(|field| block_means(field.view(), factor))
                         } else {
                             Estimator::default().estimate(&part)?
                         };

@@ -7,7 +7,7 @@ use nowblend_field::{
 
 use crate::{
     nowcast_net::FRAMES,
-    scene::{Scene, coarse, coarse_motion, factor, read_frames},
+    scene::{Scene, block_means, coarse, factor, read_frames},
 };
 
 /// Beyond this the networks were never asked in training, minutes.
@@ -51,7 +51,7 @@ impl Ready {
     /// The newest frames in cells of `factor` x `factor` of the analysis, and the reference time.
     pub fn of(analysis: &Analysis, factor: usize) -> Result<Self, Error> {
         let frames = coarse(&read_frames(analysis.observed())?, factor)?;
-        let motion = coarse_motion(analysis.motion()?, factor);
+        let motion = analysis.motion()?.each(|field| block_means(field.view(), factor));
         Ok(Self {
             factor,
             scene: Scene::new(&frames, &motion),

@@ -61,7 +61,7 @@ impl Scene {
             substep_s: 150.0,
             ..Default::default()
         }
-        .trajectories(&Motion::new(motion.u.clone(), motion.v.clone()), observed.grid());
+        .trajectories(&motion.of_showers(), observed.grid());
         for age in 0..FRAMES.min(observed.frames()) {
             let frame = observed.frame(observed.frames() - 1 - age);
             let moved = match (age, step) {
@@ -168,16 +168,6 @@ pub(crate) fn coarse(observed: &Sequence, factor: usize) -> Result<Sequence, Err
         out.assign(&block_means(frame, factor));
     }
     Sequence::new(grid, observed.times().to_vec(), rain)
-}
-
-/// The motion as means over the same blocks, m s⁻¹.
-pub(crate) fn coarse_motion(motion: &Motion, factor: usize) -> Motion {
-    let coarse = |field: &Array2<f32>| block_means(field.view(), factor);
-    Motion {
-        u: coarse(&motion.u),
-        v: coarse(&motion.v),
-        systems: motion.systems.as_ref().map(|[u, v]| [coarse(u), coarse(v)]),
-    }
 }
 
 fn coarse_grid(grid: &Grid, factor: usize) -> Result<Grid, Error> {

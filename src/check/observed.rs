@@ -1,7 +1,7 @@
 //! What the radar saw and what a component said before, in the coarse form that checks compare with.
 
 use ndarray::{Array2, ArrayView2, CowArray, Ix2, s};
-use nowblend_field::{Analysis, Grid, LeadTime, Motion, Slice, advection::SemiLagrangian, motion::share_of_showers};
+use nowblend_field::{Analysis, Grid, LeadTime, Motion, Slice, advection::SemiLagrangian};
 
 use super::coarse::block_mean;
 
@@ -40,7 +40,7 @@ impl<'a> Observed<'a> {
             factor,
             grid: analysis.grid().coarsen(factor),
             latest: block_mean(observed.last(), factor),
-            motion: motion.map(|m| blocks_of_motion(m, factor)),
+            motion: motion.map(|m| m.each(|field| block_mean(field.view(), factor))),
         }
     }
 
@@ -86,13 +86,8 @@ impl<'a> Observed<'a> {
     /// The one motion that counts in the `step` before a lead time: halfway between, the share of the showers and of their systems that trajectories take then.
     pub(super) fn motion_before(&self, lead_time: LeadTime, step: LeadTime) -> Result<Motion, String> {
         let motion = self.motion()?;
-        let Some([u, v]) = &motion.systems else {
-            return Ok(motion.clone());
-        };
         let middle_s = f64::from(lead_time.seconds()) - 0.5 * f64::from(step.seconds());
-        let share = share_of_showers(middle_s, SemiLagrangian::default().showers_min) as f32;
-        let mixed = |showers: &Array2<f32>, systems: &Array2<f32>| systems + &((showers - systems) * share);
-        Ok(Motion::new(mixed(&motion.u, u), mixed(&motion.v, v)))
+        Ok(motion.at(middle_s, SemiLagrangian::default().showers_min))
     }
 
     /// The rain of a slice, the mean where it has members, or why a check cannot use it.
@@ -147,7 +142,8 @@ impl<'a> Observed<'a> {
         let (ny, nx) = self.grid.shape();
         let more = ny.max(nx).div_ceil(MOST_PARCELS).clamp(1, ny.min(nx));
         let grid = self.grid.coarsen(more);
-        let mut trajectories = SemiLagrangian::default().trajectories(&blocks_of_motion(motion, more), &grid);
+        let motion = motion.each(|field| block_mean(field.view(), more));
+        let mut trajectories = SemiLagrangian::default().trajectories(&motion, &grid);
         let displacement = trajectories.advance_to(lead_time);
         let factor = (self.factor * more) as f32;
         let blocks = |part: fn((f32, f32)) -> f32| Array2::from_shape_fn(grid.shape(), |(y, x)| factor * part(displacement.at(y, x)));
@@ -157,16 +153,6 @@ impl<'a> Observed<'a> {
             dx: blocks(|d| d.1),
             shape: self.analysis.grid().shape(),
         })
-    }
-}
-
-/// Motion in blocks, of showers and of systems; it is known everywhere.
-fn blocks_of_motion(motion: &Motion, factor: usize) -> Motion {
-    let blocks = |field: &Array2<f32>| block_mean(field.view(), factor);
-    Motion {
-        u: blocks(&motion.u),
-        v: blocks(&motion.v),
-        systems: motion.systems.as_ref().map(|[u, v]| [blocks(u), blocks(v)]),
     }
 }
 

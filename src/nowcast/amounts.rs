@@ -153,18 +153,14 @@ impl Work for BlockSums<'_> {
 mod tests {
     use super::*;
 
-    /// Decibels `[y, x]` of rain of 1 mm/h that is multiplied by `ratio` where `there`; dry in the first row.
-    fn rain(ratio: f32, there: impl Fn(usize, usize) -> bool) -> Array2<f32> {
-        Array2::from_shape_fn((40, 56), |(y, x)| match (y, there(y, x)) {
-            (0, _) => -15.0,
-            (_, true) => 10.0 * ratio.log10(),
-            (_, false) => 0.0,
-        })
+    /// Decibels `[y, x]` of `rate` mm/h; dry in the first row.
+    fn rain(rate: f32) -> Array2<f32> {
+        Array2::from_shape_fn((40, 56), |(y, _)| if y == 0 { -15.0 } else { 10.0 * rate.log10() })
     }
 
     #[test]
     fn what_is_missing_all_over_comes_back_by_its_share() {
-        let newest = rain(1.0, |_, _| true);
+        let newest = rain(1.0);
         for (ratio, share, left) in [
             (0.8, 1.0, 1.0),
             (0.8, 0.5, 0.8f32.sqrt()),
@@ -172,7 +168,7 @@ mod tests {
             (0.25, 1.0, 0.5),
             (4.0, 1.0, 2.0),
         ] {
-            let mut field = rain(ratio, |_, _| true);
+            let mut field = rain(ratio);
             Amounts::of(newest.view(), 16, -10.0).give_back(&mut field, share);
             for ((y, x), db) in field.indexed_iter() {
                 // Sums of some 200 mm/h of a block in the corner against the one of NONE: half a per cent.

@@ -20,7 +20,10 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip};
 use serde::{Deserialize, Serialize};
 
-use crate::{Bounds, Error, Grid, LeadTime, Motion, motion::share_of_showers};
+use crate::{
+    Bounds, Error, Grid, LeadTime, Motion,
+    motion::{mixed, share_of_showers},
+};
 
 pub(crate) use reading::Cells;
 use reading::both_at;
@@ -176,12 +179,11 @@ impl Rates {
         (vy, vx)
     }
 
-    /// `share` of this motion, and of another the rest.
+    /// `share` of this motion, that of showers, and of that of systems the rest.
     fn mixed_with(&self, other: &Self, share: f32) -> Self {
-        let mixed = |a: &Array2<f32>, b: &Array2<f32>| Zip::from(a).and(b).map_collect(|a, b| b + share * (a - b));
         Self {
-            y: mixed(&self.y, &other.y),
-            x: mixed(&self.x, &other.x),
+            y: mixed(&self.y, &other.y, share),
+            x: mixed(&self.x, &other.x, share),
         }
     }
 }

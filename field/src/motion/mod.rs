@@ -16,7 +16,7 @@ mod wind;
 
 use std::sync::Once;
 
-use ndarray::Array2;
+use ndarray::{Array2, Zip};
 
 use crate::{Error, Grid, LeadTime, Sequence};
 
@@ -49,6 +49,29 @@ impl Motion {
         Self::new(Array2::zeros(shape), Array2::zeros(shape))
     }
 
+    /// The motion of showers alone, for all time.
+    pub fn of_showers(&self) -> Self {
+        Self::new(self.u.clone(), self.v.clone())
+    }
+
+    /// The motion whose fields `of` makes of the fields of this one.
+    pub fn each(&self, of: impl Fn(&Array2<f32>) -> Array2<f32>) -> Self {
+        Self {
+            u: of(&self.u),
+            v: of(&self.v),
+            systems: self.systems.as_ref().map(|[u, v]| [of(u), of(v)]),
+        }
+    }
+
+    /// The one motion that counts `time_s` after the reference time, where that of showers lasts `life_min` (see [`share_of_showers`]).
+    pub fn at(&self, time_s: f64, life_min: f64) -> Self {
+        let Some([u, v]) = &self.systems else {
+            return self.of_showers();
+        };
+        let share = share_of_showers(time_s, life_min) as f32;
+        Self::new(mixed(&self.u, u, share), mixed(&self.v, v, share))
+    }
+
     /// All fields, towards the east and the north in turn.
     fn fields_mut(&mut self) -> impl Iterator<Item = [&mut Array2<f32>; 2]> {
         let systems = self.systems.as_mut().map(|[u, v]| [u, v]);
@@ -60,6 +83,13 @@ impl Motion {
 /// of their systems.
 pub fn share_of_showers(time_s: f64, life_min: f64) -> f64 {
     (-(time_s / (60.0 * life_min)).powi(2)).exp()
+}
+
+/// `share` of the motion of showers, and of that of systems the rest.
+pub(crate) fn mixed(showers: &Array2<f32>, systems: &Array2<f32>, share: f32) -> Array2<f32> {
+    Zip::from(showers)
+        .and(systems)
+        .map_collect(|showers, systems| systems + share * (showers - systems))
 }
 
 /// Estimates the motion of rain.
