@@ -26,17 +26,8 @@ pub(crate) struct Features {
 }
 
 impl Features {
-    /// Those of a tensor `[N, WIDTH, H, W]`.
-    pub fn new(features: Tensor<4>) -> Self {
-        let [_, _, h, w] = features.dims();
-        Self {
-            values: numbers(features),
-            shape: (h, w),
-        }
-    }
-
-    /// Those of a single case in plain memory `[WIDTH, y, x]`.
-    pub fn of_one(values: Vec<f32>, shape: (usize, usize)) -> Self {
+    /// Those of all cases in plain memory `[N, WIDTH, y, x]`.
+    pub fn in_memory(values: Vec<f32>, shape: (usize, usize)) -> Self {
         Self { values, shape }
     }
 
@@ -167,14 +158,20 @@ pub(crate) struct Lesson<'a> {
     pub truth: Vec<&'a Array2<f32>>,
 }
 
-/// The mean loss over the observed cells of each lesson, and a tensor whose gradient is that of the mean over the lessons.
+/// The mean loss over the observed cells of each lesson, its gradient with respect to the features `[N, WIDTH, y, x]`, and a tensor whose gradient with
+/// respect to the parameters of the head is that of the mean over the lessons.
 ///
-/// The gradient with respect to the features, to what the lead times bring and to the readout is computed in plain loops; the tensor is
-/// Σ of each of these times what it is the gradient of, so that going backwards through it goes on into the rest of the network.
-pub(crate) fn learn(net: &RainNet, features: Tensor<4>, analytic: &[Analytic], lessons: &[Lesson<'_>]) -> (f32, Tensor<1>) {
-    let plain = Features::new(features.clone());
+/// All gradients are computed in plain loops; the tensor is Σ of what the lead times bring and of the readout, each times its gradient, so that going
+/// backwards through it goes on into the rest of the head.
+pub(crate) fn learn(
+    net: &RainNet,
+    features: &Features,
+    analytic: &[Analytic],
+    lessons: &[Lesson<'_>],
+    device: &Device,
+) -> (f32, Vec<f32>, Tensor<1>) {
     let readout = readout(net);
-    let (height, width) = plain.shape;
+    let (height, width) = features.shape;
     let cases = analytic.len();
     let shares: Vec<Vec<f32>> = lessons.iter().map(|lesson| shares(lesson, lessons.len())).collect();
     let leads: Vec<Vec<Lead>> = lessons.iter().map(|lesson| leads(&lesson.leads)).collect();
@@ -192,7 +189,7 @@ pub(crate) fn learn(net: &RainNet, features: Tensor<4>, analytic: &[Analytic], l
             let mut of_features = vec![0.0; WIDTH * width];
             for (k, y) in rows.enumerate() {
                 analytic[*case].row(y, &mut forecasts);
-                let here = plain.row(*case, y);
+                let here = features.row(*case, y);
                 for (l, lesson) in lessons.iter().enumerate() {
                     let lead = &leads[l][*case];
                     row.probability(&here, &forecasts, lead, &readout, &mut p);
@@ -222,7 +219,7 @@ pub(crate) fn learn(net: &RainNet, features: Tensor<4>, analytic: &[Analytic], l
             learned
         })
         .collect();
-    let mut of_features = vec![0.0f32; plain.values.len()];
+    let mut of_features = vec![0.0f32; features.values.len()];
     let mut gradients: Vec<Vec<Gradient>> = lessons.iter().map(|_| vec![Gradient::none(); cases]).collect();
     let mut value = 0.0;
     for ((case, first), learned) in bands.into_iter().zip(learned) {
@@ -234,13 +231,12 @@ pub(crate) fn learn(net: &RainNet, features: Tensor<4>, analytic: &[Analytic], l
             of_features[((case * WIDTH + c) * height + first) * width..][..part.len()].copy_from_slice(part);
         }
     }
-    let device = features.device();
-    let mut total = (features.clone() * Tensor::<4>::from_data(TensorData::new(of_features, features.dims()), &device)).sum();
+    let mut total = Tensor::<1>::zeros([1], device);
     let mut of_readout = Gradient::none();
     for (lesson, by_case) in lessons.iter().zip(&gradients) {
         let rows = |of: fn(&Gradient) -> Vec<f32>, width: usize| {
             let values: Vec<f32> = by_case.iter().flat_map(of).collect();
-            Tensor::<2>::from_data(TensorData::new(values, [cases, width]), &device)
+            Tensor::<2>::from_data(TensorData::new(values, [cases, width]), device)
         };
         let film = rows(|g| [g.lead.scale.clone(), g.lead.offset.clone()].concat(), 2 * WIDTH);
         total = total
@@ -250,9 +246,13 @@ pub(crate) fn learn(net: &RainNet, features: Tensor<4>, analytic: &[Analytic], l
         by_case.iter().for_each(|g| of_readout.add(g));
     }
     let (weight, bias) = net.readout();
-    let of_weight = Tensor::<4>::from_data(TensorData::new(of_readout.readout.weight, [OUT, WIDTH, 1, 1]), &device);
-    let of_bias = Tensor::<1>::from_data(TensorData::new(of_readout.readout.bias, [OUT]), &device);
-    (value as f32, total + (weight * of_weight).sum() + (bias * of_bias).sum())
+    let of_weight = Tensor::<4>::from_data(TensorData::new(of_readout.readout.weight, [OUT, WIDTH, 1, 1]), device);
+    let of_bias = Tensor::<1>::from_data(TensorData::new(of_readout.readout.bias, [OUT]), device);
+    (
+        value as f32,
+        of_features,
+        total + (weight * of_weight).sum() + (bias * of_bias).sum(),
+    )
 }
 
 /// What a band adds.

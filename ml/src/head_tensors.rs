@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The mean loss over the observed cells of each lesson, and a tensor whose gradient is that of the mean over the lessons; as
-/// [`head::learn`](crate::head::learn), on the device of the features.
+/// [`body::learn`](crate::body::learn), on the device of the features.
 pub(crate) fn learn(net: &RainNet, features: Tensor<4>, analytic: &[Analytic], lessons: &[Lesson<'_>]) -> (f32, Tensor<1>) {
     let [_, _, height, width] = features.dims();
     let forecasts = forecasts(analytic, (height, width), &features.device());
@@ -101,7 +101,7 @@ mod tests {
     use ndarray::{Array2, Array3};
 
     use super::*;
-    use crate::{head, nowcast_net::FRAMES, scene::Scene};
+    use crate::{body, nowcast_net::FRAMES, scene::Scene};
 
     #[test]
     fn loss_and_gradients_are_those_of_the_plain_loops() {
@@ -121,10 +121,8 @@ mod tests {
             .map(|case| Array2::from_shape_fn((N, N), |(y, x)| if y > 25 { f32::NAN } else { wave(y, x, 6.0 + case as f32) }))
             .collect();
         let analytic: Vec<Analytic> = scenes.iter().map(|s| Analytic::new(s, (N, N))).collect();
-        type Head = fn(&RainNet, Tensor<4>, &[Analytic], &[Lesson<'_>]) -> (f32, Tensor<1>);
-        let by = |head: Head| {
-            let input = crate::scene::batch(&scenes.iter().collect::<Vec<_>>(), &device);
-            let features = net.mixed(net.encode(&input));
+        let all: Vec<&Scene> = scenes.iter().collect();
+        let by = |learn: &dyn Fn(&[Lesson<'_>]) -> (f32, Tensor<1>)| {
             let lessons: Vec<Lesson<'_>> = [[5.0, 60.0], [30.0, 15.0]]
                 .into_iter()
                 .map(|lead_min: [f32; 2]| Lesson {
@@ -133,10 +131,14 @@ mod tests {
                     truth: truth.iter().collect(),
                 })
                 .collect();
-            let (value, total) = head(&net, features, &analytic, &lessons);
+            let (value, total) = learn(&lessons);
             (value, gradients_of(&net, &GradientsParams::from_grads(total.backward(), &net)))
         };
-        let (plain, tensors) = (by(head::learn), by(learn));
+        let plain = by(&|lessons| body::learn(&net, &all, &analytic, lessons, &device));
+        let tensors = by(&|lessons| {
+            let features = net.mixed(net.encode(&crate::scene::batch(&all, &device)));
+            learn(&net, features, &analytic, lessons)
+        });
         assert!((plain.0 - tensors.0).abs() < 1e-5 * plain.0.abs(), "{} and {}", plain.0, tensors.0);
         assert_eq!(plain.1.len(), tensors.1.len());
         for (k, (a, b)) in plain.1.iter().zip(&tensors.1).enumerate() {

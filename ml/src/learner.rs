@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     analytic::Analytic,
+    body,
     dataset::{CROP, Sample},
     evolution_net::{self, EvolutionNet},
     evolution_nowcaster::Evolution,
-    head::{self, Lesson},
+    head::Lesson,
     head_tensors,
     nowcast_net::RainNet,
     nowcaster::NowcastNet,
@@ -49,9 +50,8 @@ impl Learner for RainNet {
     }
 
     fn lesson(&self, samples: &[Sample], device: &Device) -> (f32, Tensor<1>) {
-        let input = batch(&samples.iter().map(|s| &s.scene).collect::<Vec<_>>(), device);
+        let scenes: Vec<_> = samples.iter().map(|s| &s.scene).collect();
         let analytic: Vec<Analytic> = samples.par_iter().map(|s| Analytic::new(&s.scene, (CROP, CROP))).collect();
-        let features = self.mixed(self.encode(&input));
         let lessons: Vec<Lesson> = (0..2)
             .map(|k| {
                 let lead_min: Vec<f32> = samples.iter().map(|s| s.lead_min[k]).collect();
@@ -64,9 +64,10 @@ impl Learner for RainNet {
             .collect();
         // A graphics card wants few large pieces of work, the processor few passes through memory.
         if cfg!(feature = "gpu") {
+            let features = self.mixed(self.encode(&batch(&scenes, device)));
             head_tensors::learn(self, features, &analytic, &lessons)
         } else {
-            head::learn(self, features, &analytic, &lessons)
+            body::learn(self, &scenes, &analytic, &lessons, device)
         }
     }
 

@@ -3,6 +3,7 @@
 //! Every tensor of the project lives here and none leaves it.
 
 mod analytic;
+mod body;
 mod dataset;
 mod detail;
 mod error;
@@ -11,6 +12,7 @@ mod evolution_nowcaster;
 pub mod graph;
 mod head;
 mod head_tensors;
+mod layers;
 mod learner;
 mod look;
 mod loss;

@@ -14,7 +14,7 @@
 
 use burn::{
     module::Module,
-    nn::{Linear, LinearConfig, conv::Conv2d},
+    nn::{GroupNorm, Linear, LinearConfig, conv::Conv2d},
     tensor::{Device, Tensor, TensorData, activation::silu},
 };
 
@@ -129,6 +129,13 @@ impl RainNet {
     /// Features as the head reads them `[N, 24, H, W]`.
     pub fn mixed(&self, features: Tensor<4>) -> Tensor<4> {
         self.w1.forward(features)
+    }
+
+    /// The convolutions before the head, and the norms: those of the U-Net in its order, then those of [`Self::encode`] and [`Self::mixed`].
+    pub(crate) fn layers(&self) -> (Vec<&Conv2d>, Vec<&GroupNorm>) {
+        let (mut convs, norms) = self.body.layers();
+        convs.extend([&self.lat, &self.f1, &self.f2, &self.w1]);
+        (convs, norms)
     }
 
     /// What the lead times of N cases bring, minutes.

@@ -40,7 +40,7 @@ pub(crate) fn padded(scene: &Scene) -> (usize, usize) {
 /// Features of a scene, its sides padded to multiples of 32, in tiles of at most `tile` x `tile` cells.
 pub(crate) fn features(net: &RainNet, scene: &Scene, tile: usize, device: &Device) -> Features {
     let planes = planes(scene, tile, WIDTH, |part| net.mixed(net.encode(&part.input(device))));
-    Features::of_one(planes, padded(scene))
+    Features::in_memory(planes, padded(scene))
 }
 
 /// What a network gives for a scene, `[channels, y, x]` with sides padded to multiples of 32, in tiles of at most `tile` x `tile` cells (a

@@ -9,8 +9,10 @@ use burn::{
     tensor::{Device, Tensor, activation::silu, module::avg_pool2d, ops::AvgPoolOptions},
 };
 
+/// Levels, each of half the rows and columns of the one before.
+pub(crate) const LEVELS: usize = 4;
 /// Channels from fine to coarse.
-const CHANNELS: [usize; 4] = [32, 48, 64, 64];
+const CHANNELS: [usize; LEVELS] = [32, 48, 64, 64];
 /// Channels of what it gives.
 pub(crate) const OUTPUT: usize = CHANNELS[0];
 
@@ -30,6 +32,20 @@ impl UNet {
             up: CHANNELS.windows(2).map(|pair| conv(pair[1], pair[0], 1, device)).collect(),
             dec: CHANNELS[..CHANNELS.len() - 1].iter().map(|c| Decoder::new(*c, device)).collect(),
         }
+    }
+
+    /// Its convolutions: the first and the second of each level on the way down, those past both, those up to each level but the last and those on the
+    /// way up, each from fine to coarse; and in the same order its norms.
+    pub fn layers(&self) -> (Vec<&Conv2d>, Vec<&GroupNorm>) {
+        let convs = (self.enc.iter().map(|e| &e.c1))
+            .chain(self.enc.iter().map(|e| &e.c2))
+            .chain(self.enc.iter().filter_map(|e| e.k.as_ref()))
+            .chain(&self.up)
+            .chain(self.dec.iter().map(|d| &d.c));
+        let norms = (self.enc.iter().map(|e| &e.n1))
+            .chain(self.enc.iter().map(|e| &e.n2))
+            .chain(self.dec.iter().map(|d| &d.n));
+        (convs.collect(), norms.collect())
     }
 
     /// `[N, C, H, W]` to `[N, 32, H, W]`: average pooling down, nearest up, skips added.

@@ -316,7 +316,8 @@ mod tests {
             close(found.into_dyn(), expected.into_dyn(), "analytic forecasts");
         }
         let lead_min = leads.as_slice().unwrap();
-        let voice = [Voice::new(&net, Features::new(net.mixed(found)), lead_min)];
+        let features = Features::in_memory(head::numbers(net.mixed(found)), (96, 96));
+        let voice = [Voice::new(&net, features, lead_min)];
         for k in 0..lead_min.len() {
             let found = head::said(&voice, k, &parts, (96, 96)).probability;
             close(
