@@ -107,7 +107,7 @@ impl Conv {
         let into = patches.as_slice_mut().expect("patches lie in one piece");
         let x = x.as_slice().expect("fields lie in one piece");
         self.each_line((h, w), first, rows, |patch, cells| {
-            into[patch..][..cells.len()].copy_from_slice(&x[cells])
+            into[patch..][..cells.len()].copy_from_slice(&x[cells]);
         });
         patches
     }
