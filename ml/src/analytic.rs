@@ -8,6 +8,7 @@ use nowblend_field::{
 };
 
 use crate::{
+    layers::pooled,
     nowcast_net::{FRAMES, J, THRESHOLDS_MM_H},
     scene::Scene,
 };
@@ -73,13 +74,13 @@ impl Analytic {
         let mut boxes = Vec::with_capacity(BOXES.len());
         let (mut part, mut share) = (now.clone(), valid[0].clone());
         for side in &BOXES[..5] {
-            part = pooled_each(&part, 2);
-            share = pooled(share.view(), 2);
+            part = pooled(&part, 2);
+            share = pooled(&share, 2);
             boxes.push(Boxes::new(*side, &part, &share));
         }
         let total = (1..FRAMES).fold(now, |sum, k| sum + exceeds(k));
         let seen = valid.iter().fold(Array2::zeros(padded), |sum, v| sum + v);
-        boxes.push(Boxes::new(BOXES[5], &pooled_each(&total, BOXES[5]), &pooled(seen.view(), BOXES[5])));
+        boxes.push(Boxes::new(BOXES[5], &pooled(&total, BOXES[5]), &pooled(&seen, BOXES[5])));
 
         let logs: Vec<Array2<f32>> = rain.iter().map(|r| r.mapv(|r| (r + DRIZZLE_MM_H).log10())).collect();
         let sum = logs.iter().zip(&valid).fold(Array2::zeros(padded), |sum, (l, v)| sum + l * v);
@@ -224,26 +225,6 @@ fn between(cell: usize, side: usize, count: usize) -> (usize, f32) {
 fn line(plane: &Array2<f32>, y: usize) -> &[f32] {
     let width = plane.ncols();
     &plane.as_slice().expect("planes are made in one piece")[y * width..][..width]
-}
-
-/// Means over boxes.
-fn pooled(plane: ArrayView2<'_, f32>, side: usize) -> Array2<f32> {
-    let (ny, nx) = plane.dim();
-    let mut out = Array2::zeros((ny / side, nx / side));
-    for (y, row) in plane.outer_iter().enumerate() {
-        let mut to = out.row_mut(y / side);
-        for (x, value) in row.iter().enumerate() {
-            to[x / side] += value;
-        }
-    }
-    out.mapv_inplace(|sum| sum / (side * side) as f32);
-    out
-}
-
-fn pooled_each(stack: &Array3<f32>, side: usize) -> Array3<f32> {
-    let planes: Vec<Array2<f32>> = stack.outer_iter().map(|plane| pooled(plane, side)).collect();
-    let views: Vec<_> = planes.iter().map(|plane| plane.view()).collect();
-    ndarray::stack(Axis(0), &views).expect("all planes have one shape")
 }
 
 /// Blur by 1 2 1 in both directions, edges repeated.

@@ -3,14 +3,14 @@
 //!
 //! The same arithmetic as [`RainNet::encode`] and [`RainNet::mixed`]; a test holds loss and gradients against those of tensors.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use ndarray::Array3;
 use rayon::prelude::*;
 
 use crate::{
     analytic::Analytic,
-    head::{self, Features, Lesson, numbers},
-    layers::{Conv, Norm, double, double_backward, halve, halve_backward, silu, silu_backward, to_depth},
+    head::{self, Features, Lesson, along, numbers},
+    layers::{Conv, Norm, double, double_backward, halve_backward, pooled, silu, silu_backward, to_depth},
     nowcast_net::{INPUT, RainNet, WIDTH},
     scene::Scene,
     unet::LEVELS,
@@ -128,7 +128,8 @@ impl Body {
     /// Features `[WIDTH, y, x]` of a case, as the head reads them, from the channels of its input, and the way there.
     pub fn forward(&self, x: Array3<f32>) -> (Array3<f32>, Walk) {
         let conv = |k: usize, x: &Array3<f32>| self.convs[k].forward(x);
-        let mut down: Vec<Down> = Vec::with_capacity(LEVELS);
+        let mut down = Vec::with_capacity(LEVELS);
+        let mut skips = Vec::with_capacity(LEVELS - 1);
         let mut here = to_depth(&x);
         for l in 0..LEVELS {
             let c1 = conv(C1 + l, &here);
@@ -137,13 +138,17 @@ impl Body {
             let c2 = conv(C2 + l, &open);
             let past = if l + 1 < LEVELS { &conv(PAST + l, &here) } else { &here };
             let sum = self.norms[N2 + l].forward(&c2) + past;
-            let next = silu(&sum);
-            let x = std::mem::replace(&mut here, if l + 1 < LEVELS { halve(&next) } else { next.clone() });
+            let mut next = silu(&sum);
+            if l + 1 < LEVELS {
+                let half = pooled(&next, 2);
+                skips.push(std::mem::replace(&mut next, half));
+            }
+            let x = std::mem::replace(&mut here, next);
             down.push(Down { x, c1, n1, open, c2, sum });
         }
         let mut climb = Vec::with_capacity(LEVELS - 1);
-        for l in (0..LEVELS - 1).rev() {
-            let x = double(&conv(UP + l, &here)) + silu(&down[l].sum);
+        for (l, skip) in skips.into_iter().enumerate().rev() {
+            let x = double(&conv(UP + l, &here)) + skip;
             let c = conv(DEC + l, &x);
             let sum = self.norms[ND + l].forward(&c) + &x;
             let below = std::mem::replace(&mut here, silu(&sum));
@@ -207,24 +212,16 @@ impl Body {
     /// A tensor whose gradient with respect to the parameters of `net` is this: Σ of each parameter times its gradient.
     pub fn as_gradient(&self, net: &RainNet) -> Tensor<1> {
         let (convs, norms) = net.layers();
-        let part = |tensor: Tensor<1>, gradient: &[f32]| {
-            let gradient = TensorData::new(gradient.to_vec(), [gradient.len()]);
-            (tensor.clone() * Tensor::from_data(gradient, &tensor.device())).sum()
-        };
         let of_convs = convs.iter().zip(&self.convs).flat_map(|(layer, of)| {
             let bias = layer.bias.as_ref().expect("convolutions were made with constants");
             [
-                part(
-                    layer.weight.val().flatten(0, 3),
-                    of.weight.as_slice().expect("weights lie in one piece"),
-                ),
-                part(bias.val(), of.bias.as_slice().expect("constants lie in one piece")),
+                along(layer.weight.val(), of.weight.iter().copied().collect()),
+                along(bias.val(), of.bias.to_vec()),
             ]
         });
         let of_norms = norms.iter().zip(&self.norms).flat_map(|(layer, of)| {
             let both = layer.gamma.iter().zip([&of.gamma]).chain(layer.beta.iter().zip([&of.beta]));
-            both.map(|(tensor, of)| part(tensor.val(), of.as_slice().expect("scales lie in one piece")))
-                .collect::<Vec<_>>()
+            both.map(|(tensor, of)| along(tensor.val(), of.to_vec())).collect::<Vec<_>>()
         });
         let parts: Vec<Tensor<1>> = of_convs.chain(of_norms).collect();
         Tensor::cat(parts, 0).sum()

@@ -9,7 +9,7 @@ use crate::{
     analytic::Analytic,
     look::Said,
     loss::{lead_weight, loss},
-    mixture::{Backward, Gradient, Lead, OUT, Readout, Row},
+    mixture::{Backward, Gradient, Lead, Readout, Row},
     nowcast_net::{J, Leads, RainNet, S, WIDTH},
 };
 
@@ -234,25 +234,28 @@ pub(crate) fn learn(
     let mut total = Tensor::<1>::zeros([1], device);
     let mut of_readout = Gradient::none();
     for (lesson, by_case) in lessons.iter().zip(&gradients) {
-        let rows = |of: fn(&Gradient) -> Vec<f32>, width: usize| {
-            let values: Vec<f32> = by_case.iter().flat_map(of).collect();
-            Tensor::<2>::from_data(TensorData::new(values, [cases, width]), device)
-        };
-        let film = rows(|g| [g.lead.scale.clone(), g.lead.offset.clone()].concat(), 2 * WIDTH);
+        let rows = |of: fn(&Gradient) -> Vec<f32>| by_case.iter().flat_map(of).collect();
         total = total
-            + (lesson.leads.film.clone() * film).sum()
-            + (lesson.leads.table.clone() * rows(|g| g.lead.table.clone(), S * J)).sum()
-            + (lesson.leads.shift.clone() * rows(|g| g.lead.shift.clone(), J)).sum();
+            + along(
+                lesson.leads.film.clone(),
+                rows(|g| [g.lead.scale.clone(), g.lead.offset.clone()].concat()),
+            )
+            + along(lesson.leads.table.clone(), rows(|g| g.lead.table.clone()))
+            + along(lesson.leads.shift.clone(), rows(|g| g.lead.shift.clone()));
         by_case.iter().for_each(|g| of_readout.add(g));
     }
     let (weight, bias) = net.readout();
-    let of_weight = Tensor::<4>::from_data(TensorData::new(of_readout.readout.weight, [OUT, WIDTH, 1, 1]), device);
-    let of_bias = Tensor::<1>::from_data(TensorData::new(of_readout.readout.bias, [OUT]), device);
-    (
-        value as f32,
-        of_features,
-        total + (weight * of_weight).sum() + (bias * of_bias).sum(),
-    )
+    let Readout {
+        weight: of_weight,
+        bias: of_bias,
+    } = of_readout.readout;
+    (value as f32, of_features, total + along(weight, of_weight) + along(bias, of_bias))
+}
+
+/// Σ of each number of a tensor times its gradient: the gradient of this is the one given.
+pub(crate) fn along<const D: usize>(tensor: Tensor<D>, gradient: Vec<f32>) -> Tensor<1> {
+    let gradient = TensorData::new(gradient, tensor.shape());
+    (tensor.clone() * Tensor::from_data(gradient, &tensor.device())).sum()
 }
 
 /// What a band adds.

@@ -5,7 +5,7 @@
 //! same shape and returns ∂L/∂(what it was given).
 
 use burn::nn::{GroupNorm, conv::Conv2d};
-use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, Zip, linalg::general_mat_mul, s};
+use ndarray::{Array, Array1, Array2, Array3, ArrayView2, Axis, Dimension, Slice, Zip, linalg::general_mat_mul, s};
 use nowblend_field::{
     exponential::logistic,
     wide::{Work, wide},
@@ -141,11 +141,6 @@ impl Conv {
     }
 }
 
-/// Groups of channels that are brought to mean 0 and variance 1 together.
-const GROUPS: usize = 4;
-/// Added to a variance.
-const LEAST_VARIANCE: f32 = 1e-5;
-
 /// Mean 0 and variance 1 of groups of channels, then a scale and an offset for each channel.
 ///
 /// Wu, Y. and K. He, 2018: Group normalization. Proc. ECCV 2018, arXiv:1803.08494.
@@ -155,6 +150,10 @@ pub(crate) struct Norm {
     pub gamma: Array1<f32>,
     /// Offset `[channel]`.
     pub beta: Array1<f32>,
+    /// Groups of channels that are brought to mean 0 and variance 1 together.
+    groups: usize,
+    /// Added to a variance.
+    least_variance: f32,
 }
 
 impl Norm {
@@ -167,6 +166,8 @@ impl Norm {
         Self {
             gamma: part(&layer.gamma),
             beta: part(&layer.beta),
+            groups: layer.num_groups,
+            least_variance: layer.epsilon as f32,
         }
     }
 
@@ -175,6 +176,7 @@ impl Norm {
         Self {
             gamma: Array1::zeros(self.gamma.raw_dim()),
             beta: Array1::zeros(self.beta.raw_dim()),
+            ..*self
         }
     }
 
@@ -187,9 +189,9 @@ impl Norm {
     /// γ x̂ + β with x̂ of mean 0 and variance 1 in each group.
     pub fn forward(&self, x: &Array3<f32>) -> Array3<f32> {
         let mut out = x.clone();
-        let of_group = self.gamma.len() / GROUPS;
+        let of_group = self.gamma.len() / self.groups;
         for (group, mut part) in out.axis_chunks_iter_mut(Axis(0), of_group).enumerate() {
-            let (mean, inverse) = moments(part.as_slice().expect("fields lie in one piece"));
+            let (mean, inverse) = self.moments(part.as_slice().expect("fields lie in one piece"));
             for (k, mut plane) in part.outer_iter_mut().enumerate() {
                 let channel = group * of_group + k;
                 let scale = inverse * self.gamma[channel];
@@ -204,12 +206,12 @@ impl Norm {
     pub fn backward(&self, x: &Array3<f32>, of_out: &Array3<f32>, sum: &mut Self) -> Array3<f32> {
         let (_, h, w) = x.dim();
         let mut of_x = Array3::zeros(x.raw_dim());
-        let of_group = self.gamma.len() / GROUPS;
+        let of_group = self.gamma.len() / self.groups;
         let count = (of_group * h * w) as f32;
-        for group in 0..GROUPS {
+        for group in 0..self.groups {
             let channels = group * of_group..(group + 1) * of_group;
             let part = x.slice(s![channels.clone(), .., ..]);
-            let (mean, inverse) = moments(part.as_slice().expect("fields lie in one piece"));
+            let (mean, inverse) = self.moments(part.as_slice().expect("fields lie in one piece"));
             let (mut of_mean, mut of_size) = (0.0, 0.0);
             for channel in channels.clone() {
                 let (mut all, mut along) = (0.0f64, 0.0f64);
@@ -233,14 +235,14 @@ impl Norm {
         }
         of_x
     }
-}
 
-/// Mean, and one over the standard deviation.
-fn moments(values: &[f32]) -> (f32, f32) {
-    let count = values.len() as f64;
-    let mean = values.iter().map(|x| f64::from(*x)).sum::<f64>() / count;
-    let variance = values.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / count;
-    (mean as f32, 1.0 / (variance as f32 + LEAST_VARIANCE).sqrt())
+    /// Mean, and one over the standard deviation.
+    fn moments(&self, values: &[f32]) -> (f32, f32) {
+        let count = values.len() as f64;
+        let mean = values.iter().map(|x| f64::from(*x)).sum::<f64>() / count;
+        let variance = values.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / count;
+        (mean as f32, 1.0 / (variance as f32 + self.least_variance).sqrt())
+    }
 }
 
 /// x σ(x).
@@ -285,20 +287,31 @@ impl Work for SiluBackward<'_> {
     }
 }
 
-/// Means over squares of 2 x 2 cells.
-pub(crate) fn halve(x: &Array3<f32>) -> Array3<f32> {
-    let quarter = |y: usize, c: usize| x.slice(s![.., y..;2, c..;2]);
-    (&quarter(0, 0) + &quarter(0, 1) + quarter(1, 0) + quarter(1, 1)) * 0.25
+/// Means over squares of `side` x `side` cells, of which whole numbers fit.
+pub(crate) fn pooled<D: Dimension>(x: &Array<f32, D>, side: usize) -> Array<f32, D> {
+    let every = |from: usize| Slice::new(from as isize, None, side as isize);
+    let cell = |dy: usize, dx: usize| {
+        x.slice_each_axis(|of| match x.ndim() - of.axis.index() {
+            2 => every(dy),
+            1 => every(dx),
+            _ => Slice::from(..),
+        })
+    };
+    let mut sum = cell(0, 0).to_owned();
+    for k in 1..side * side {
+        sum += &cell(k / side, k % side);
+    }
+    sum / (side * side) as f32
 }
 
-/// ∂L/∂x of [`halve`].
+/// ∂L/∂x of [`pooled`] over squares of 2 x 2 cells.
 pub(crate) fn halve_backward(of_out: &Array3<f32>) -> Array3<f32> {
     double(of_out) * 0.25
 }
 
 /// ∂L/∂x of [`double`].
 pub(crate) fn double_backward(of_out: &Array3<f32>) -> Array3<f32> {
-    halve(of_out) * 4.0
+    pooled(of_out, 2) * 4.0
 }
 
 /// Each cell four times: twice the rows and columns.
