@@ -1,5 +1,5 @@
-//! The rain network up to its features in plain memory, case by case, and the way back: training on a processor takes a fraction of the time that it
-//! takes over tensors.
+//! The rain network up to its features in plain memory, case by case, and the way back: a processor takes a fraction of the time that it takes over
+//! tensors.
 //!
 //! The same arithmetic as [`RainNet::encode`] and [`RainNet::mixed`]; a test holds loss and gradients against those of tensors.
 
@@ -70,7 +70,7 @@ pub(crate) struct Body {
 }
 
 /// What the way back needs of the way there.
-pub(crate) struct Walk {
+struct Walk {
     x: Array3<f32>,
     /// From fine to coarse.
     down: Vec<Down>,
@@ -112,7 +112,7 @@ impl Body {
     }
 
     /// The same shape, all nought.
-    pub fn zeros(&self) -> Self {
+    fn zeros(&self) -> Self {
         Self {
             convs: self.convs.iter().map(Conv::zeros).collect(),
             norms: self.norms.iter().map(Norm::zeros).collect(),
@@ -120,13 +120,19 @@ impl Body {
     }
 
     /// Adds another's numbers.
-    pub fn add(&mut self, other: &Self) {
+    fn add(&mut self, other: &Self) {
         self.convs.iter_mut().zip(&other.convs).for_each(|(to, from)| to.add(from));
         self.norms.iter_mut().zip(&other.norms).for_each(|(to, from)| to.add(from));
     }
 
-    /// Features `[WIDTH, y, x]` of a case, as the head reads them, from the channels of its input, and the way there.
-    pub fn forward(&self, x: Array3<f32>) -> (Array3<f32>, Walk) {
+    /// Features `[WIDTH, y, x]` of a scene, as the head reads them, its sides padded to multiples of 32.
+    pub fn features(&self, scene: &Scene) -> Vec<f32> {
+        let (features, _) = self.forward(channels(scene));
+        features.into_iter().collect()
+    }
+
+    /// Features `[WIDTH, y, x]` of a case from the channels of its input, and the way there.
+    fn forward(&self, x: Array3<f32>) -> (Array3<f32>, Walk) {
         let conv = |k: usize, x: &Array3<f32>| self.convs[k].forward(x);
         let mut down = Vec::with_capacity(LEVELS);
         let mut skips = Vec::with_capacity(LEVELS - 1);
@@ -172,7 +178,7 @@ impl Body {
     }
 
     /// Adds ∂L/∂(parameters) to `sum` from ∂L/∂(features) `[WIDTH, y, x]`.
-    pub fn backward(&self, walk: &Walk, of_features: &Array3<f32>, sum: &mut Self) {
+    fn backward(&self, walk: &Walk, of_features: &Array3<f32>, sum: &mut Self) {
         let conv = |k: usize, x: &Array3<f32>, of: &Array3<f32>, sum: &mut Self| self.convs[k].backward(x, of, &mut sum.convs[k]);
         let norm = |k: usize, x: &Array3<f32>, of: &Array3<f32>, sum: &mut Self| self.norms[k].backward(x, of, &mut sum.norms[k]);
         let of_both = conv(W1, &walk.both, of_features, sum);
@@ -210,7 +216,7 @@ impl Body {
     }
 
     /// A tensor whose gradient with respect to the parameters of `net` is this: Σ of each parameter times its gradient.
-    pub fn as_gradient(&self, net: &RainNet) -> Tensor<1> {
+    fn as_gradient(&self, net: &RainNet) -> Tensor<1> {
         let (convs, norms) = net.layers();
         let of_convs = convs.iter().zip(&self.convs).flat_map(|(layer, of)| {
             let bias = layer.bias.as_ref().expect("convolutions were made with constants");

@@ -84,7 +84,9 @@ impl Forecaster for Evolution {
         let ready = Ready::new(analysis, lead_times, self.name())?;
         let device = Device::flex();
         let padded = tiles::padded(&ready.scene);
-        let controls = tiles::planes(&ready.scene, self.tile, CONTROLS, |part| self.net.controls(&part.input(&device)));
+        let controls = tiles::planes(&ready.scene, self.tile, CONTROLS, |part| {
+            numbers(self.net.controls(&part.input(&device)))
+        });
         let mut now = vec![0.0f32; padded.0 * padded.1];
         let newest = ready.scene.rain.index_axis(Axis(0), 0);
         for (to, from) in now.chunks_exact_mut(padded.1).zip(newest.rows()) {

@@ -10,6 +10,7 @@ use nowblend_field::{
     exponential::logistic,
     wide::{Work, wide},
 };
+use rayon::prelude::*;
 
 use crate::head::numbers;
 
@@ -59,11 +60,12 @@ impl Conv {
         let (_, h, w) = x.dim();
         let bias = self.bias.to_shape((self.bias.len(), 1)).expect("constants lie in one piece");
         let mut out = bias.broadcast((self.bias.len(), h * w)).expect("one constant a channel").to_owned();
-        for (first, rows) in self.bands(x) {
-            let patches = self.patches(x, first, rows);
-            let cells = s![.., first * w..(first + rows) * w];
-            general_mat_mul(1.0, &self.weight, &patches, 1.0, &mut out.slice_mut(cells));
-        }
+        let rows = self.rows_of_band(x);
+        let bands: Vec<_> = out.axis_chunks_iter_mut(Axis(1), rows * w).enumerate().collect();
+        bands.into_par_iter().for_each(|(k, mut sums)| {
+            let patches = self.patches(x, k * rows, sums.ncols() / w);
+            general_mat_mul(1.0, &self.weight, &patches, 1.0, &mut sums);
+        });
         in_cells(out, (h, w))
     }
 
@@ -93,10 +95,15 @@ impl Conv {
         }
     }
 
+    /// So many rows that their patches stay near the processor.
+    fn rows_of_band(&self, x: &Array3<f32>) -> usize {
+        let (_, h, w) = x.dim();
+        (BAND / (self.weight.ncols() * w)).clamp(1, h)
+    }
+
     /// Bands of rows, each the first and their number.
     fn bands(&self, x: &Array3<f32>) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let (_, h, w) = x.dim();
-        let rows = (BAND / (self.weight.ncols() * w)).clamp(1, h);
+        let (h, rows) = (x.dim().1, self.rows_of_band(x));
         (0..h).step_by(rows).map(move |first| (first, rows.min(h - first)))
     }
 

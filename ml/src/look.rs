@@ -1,6 +1,5 @@
 //! A map in cells of one size as the networks see it, and what they say of it at each lead time.
 
-use burn::tensor::Device;
 use ndarray::{Array2, Array3, ArrayViewMut2, Axis};
 use nowblend_field::{
     LeadTime,
@@ -38,11 +37,10 @@ pub(crate) struct Said {
 impl Look {
     /// What `nets` see in tiles of `tile` x `tile` cells, and what they will be asked.
     pub fn new<'a>(nets: impl Iterator<Item = &'a RainNet>, ready: &Ready, tile: usize, lead_times: &[LeadTime]) -> Self {
-        let device = Device::flex();
         let lead_min: Vec<f32> = lead_times.iter().map(|l| l.minutes() as f32).collect();
         Self {
             voices: nets
-                .map(|net| Voice::new(net, tiles::features(net, &ready.scene, tile, &device), &lead_min))
+                .map(|net| Voice::new(net, tiles::features(net, &ready.scene, tile), &lead_min))
                 .collect(),
             analytic: Analytic::new(&ready.scene, tiles::padded(&ready.scene)),
             seen: ready.scene.seen(),

@@ -10,7 +10,7 @@ use crate::{
     head::{self, Voice},
     nowcast_net::{FRAMES, RainNet},
     scene::Scene,
-    tiles,
+    tiles::{self, LEAST_TILE},
 };
 
 const N: usize = 512;
@@ -19,8 +19,7 @@ const N: usize = 512;
 #[test]
 #[ignore = "wants a quiet machine: it prints seconds"]
 fn probabilities_of_512_by_512_cells_and_12_lead_times() {
-    let device = Device::flex();
-    let net = RainNet::new(&device);
+    let net = RainNet::new(&Device::flex());
     let rain = Array3::from_shape_fn((FRAMES, N, N), |(_, y, x)| {
         (3.0 * (x as f32 / 23.0).sin() * (y as f32 / 31.0).cos()).max(0.0)
     });
@@ -31,13 +30,13 @@ fn probabilities_of_512_by_512_cells_and_12_lead_times() {
         step_min: 5.0,
     };
     let lead_min: Vec<f32> = (1..=12).map(|k| 5.0 * k as f32).collect();
-    for threads in [1, 2] {
+    for (threads, tile) in [(1, N), (2, N), (2, LEAST_TILE)] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let (mut best, mut features_s) = (f64::INFINITY, 0.0);
         pool.install(|| {
             for _ in 0..4 {
                 let started = Instant::now();
-                let features = tiles::features(&net, &scene, N, &device);
+                let features = tiles::features(&net, &scene, tile);
                 let of_features = started.elapsed().as_secs_f64();
                 let (analytic, voice) = (Analytic::new(&scene, (N, N)), [Voice::new(&net, features, &lead_min)]);
                 for number in 0..lead_min.len() {
@@ -50,6 +49,6 @@ fn probabilities_of_512_by_512_cells_and_12_lead_times() {
                 }
             }
         });
-        println!("{threads} threads: {best:.2} s, of which the features {features_s:.2} s");
+        println!("{threads} threads, tiles of {tile}: {best:.2} s, of which the features {features_s:.2} s");
     }
 }

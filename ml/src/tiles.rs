@@ -1,10 +1,11 @@
 //! Maps of any size, in overlapping tiles whose features fade into each other, so that memory is bounded and no seam shows.
 
-use burn::tensor::{Device, Tensor};
+use rayon::prelude::*;
 
 use crate::{
     Error,
-    head::{Features, numbers},
+    body::Body,
+    head::Features,
     nowcast_net::{MULTIPLE, RainNet, WIDTH},
     scene::{self, Scene},
 };
@@ -38,25 +39,33 @@ pub(crate) fn padded(scene: &Scene) -> (usize, usize) {
 }
 
 /// Features of a scene, its sides padded to multiples of 32, in tiles of at most `tile` x `tile` cells.
-pub(crate) fn features(net: &RainNet, scene: &Scene, tile: usize, device: &Device) -> Features {
-    let planes = planes(scene, tile, WIDTH, |part| net.mixed(net.encode(&part.input(device))));
+pub(crate) fn features(net: &RainNet, scene: &Scene, tile: usize) -> Features {
+    let body = Body::of(net);
+    let planes = planes(scene, tile, WIDTH, |part| body.features(part));
     Features::in_memory(planes, padded(scene))
 }
 
 /// What a network gives for a scene, `[channels, y, x]` with sides padded to multiples of 32, in tiles of at most `tile` x `tile` cells (a
-/// multiple of 32 above 192). A tile in which no frame saw rain is not asked about: it gives nought.
-pub(crate) fn planes(scene: &Scene, tile: usize, channels: usize, net: impl Fn(&Scene) -> Tensor<4>) -> Vec<f32> {
+/// multiple of 32 above 192), those side by side at once. A tile in which no frame saw rain is not asked about: it gives nought.
+pub(crate) fn planes(scene: &Scene, tile: usize, channels: usize, net: impl Fn(&Scene) -> Vec<f32> + Sync) -> Vec<f32> {
     let (height, width) = padded(scene);
     if height <= tile && width <= tile {
-        return numbers(net(scene));
+        return net(scene);
     }
     let mut sum = vec![0.0f32; channels * height * width];
     let mut weights = vec![0.0f32; height * width];
+    let columns = origins(width, tile);
     for y in origins(height, tile) {
-        for x in origins(width, tile) {
-            let (h, w) = (tile.min(height - y), tile.min(width - x));
-            let part = cut(scene, (y, x), (h, w));
-            let part = (!part.dry()).then(|| numbers(net(&part)));
+        let h = tile.min(height - y);
+        let parts: Vec<Option<Vec<f32>>> = columns
+            .par_iter()
+            .map(|x| {
+                let part = cut(scene, (y, *x), (h, tile.min(width - x)));
+                (!part.dry()).then(|| net(&part))
+            })
+            .collect();
+        for (x, part) in columns.iter().zip(parts) {
+            let (x, w) = (*x, tile.min(width - x));
             let (along_y, along_x) = (fading(y, h, height), fading(x, w, width));
             for (row, fade_y) in along_y.iter().enumerate() {
                 let at = (y + row) * width + x;
@@ -117,6 +126,9 @@ fn cut(scene: &Scene, origin: (usize, usize), sides: (usize, usize)) -> Scene {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use burn::tensor::Device;
     use ndarray::Array3;
 
     use super::*;
@@ -140,8 +152,7 @@ mod tests {
     fn no_seam_shows_where_tiles_meet() {
         // Smooth rain: neighbouring cells differ little, in one piece and in tiles alike.
         // Weights of a file: those that chance draws hang on what other tests draw at the same time.
-        let device = Device::flex();
-        let (net, _) = crate::weights::shipped(&device).unwrap().swap_remove(0);
+        let (net, _) = crate::weights::shipped(&Device::flex()).unwrap().swap_remove(0);
         let rain = Array3::from_shape_fn((FRAMES, 320, 448), |(_, y, x)| {
             2.0 + (y as f32 / 40.0).sin() + (x as f32 / 50.0).cos()
         });
@@ -163,7 +174,7 @@ mod tests {
             }
             most
         };
-        let (whole, tiled) = (features(&net, &scene, 512, &device), features(&net, &scene, 224, &device));
+        let (whole, tiled) = (features(&net, &scene, 512), features(&net, &scene, 224));
         let (smooth, found) = (steepest(&whole), steepest(&tiled));
         assert!(
             found < 1.3 * smooth + 0.01,
@@ -181,13 +192,13 @@ mod tests {
             rain,
             step_min: 5.0,
         };
-        let asked = std::cell::Cell::new(0);
+        let asked = AtomicUsize::new(0);
         let found = planes(&scene, 224, 1, |part| {
-            asked.set(asked.get() + 1);
+            asked.fetch_add(1, Ordering::Relaxed);
             assert!(!part.dry());
-            Tensor::ones([1, 1, 224, 224], &Device::flex())
+            vec![1.0; 224 * 224]
         });
-        assert_eq!(asked.get(), 1);
+        assert_eq!(asked.into_inner(), 1);
         let row = &found[100 * 544..101 * 544];
         // 1 in the tile with rain, nought beyond it, and between them what fades.
         assert!(row[..160].iter().all(|v| *v == 1.0) && row[224..].iter().all(|v| *v == 0.0));

@@ -188,6 +188,7 @@ mod tests {
     use super::*;
     use crate::{
         analytic::Analytic,
+        body::Body,
         head::{self, Features, Voice},
         nowcast_net::Input,
         scene::Scene,
@@ -299,7 +300,7 @@ mod tests {
             let off = found.iter().zip(&expected).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
             assert!(off <= 1e-4, "{what}: off by {off}");
         };
-        let values = Array::from_shape_vec(features.raw_dim(), head::numbers(found.clone())).unwrap();
+        let values = Array::from_shape_vec(features.raw_dim(), head::numbers(found)).unwrap();
         close(values.view().into_dyn(), features.view().into_dyn(), "features");
         let scene = Scene {
             rain,
@@ -316,7 +317,7 @@ mod tests {
             close(found.into_dyn(), expected.into_dyn(), "analytic forecasts");
         }
         let lead_min = leads.as_slice().unwrap();
-        let features = Features::in_memory(head::numbers(net.mixed(found)), (96, 96));
+        let features = Features::in_memory(Body::of(&net).features(&scene), (96, 96));
         let voice = [Voice::new(&net, features, lead_min)];
         for k in 0..lead_min.len() {
             let found = head::said(&voice, k, &parts, (96, 96)).probability;
