@@ -26,7 +26,7 @@ pub const RAIN_SOURCE: &str = "rain_source_mm_h2";
 pub struct EvolutionConfig {
     /// File of weights that `nowblend train` wrote; empty for those that the program ships.
     pub checkpoint: PathBuf,
-    /// Largest side of the pieces in which the network looks at a map, cells of about 2 km: memory grows with its square.
+    /// Largest side of the pieces in which the network looks at a map, cells of about 2 km: memory grows with its square, once for each thread.
     pub tile_cells: usize,
 }
 

@@ -30,7 +30,7 @@ const LEAST_CLOSE_UP: f32 = 0.15;
 pub struct NowcastNetConfig {
     /// File of weights that `nowblend train` wrote, or a folder of several, whose mean is the forecast; empty for those that the program ships.
     pub checkpoint: PathBuf,
-    /// Largest side of the pieces in which the network looks at a map, cells of about 2 km: memory grows with its square.
+    /// Largest side of the pieces in which the network looks at a map, cells of about 2 km: memory grows with its square, once for each thread.
     pub tile_cells: usize,
     /// Which rain field goes with the probabilities.
     pub rain: RainOf,
