@@ -90,8 +90,8 @@ pub struct Saving {
     pub cases: usize,
 }
 
-/// Trains without each provider, forecasts that provider's events, and writes `folds.md` and `folds.json`; returns the table. What was done is
-/// not done again.
+/// Trains without each provider, forecasts that provider's events, and after each writes `folds.md` and `folds.json` of those done so far; returns
+/// the table of all. What was done is not done again.
 ///
 /// # Errors
 ///
@@ -110,6 +110,7 @@ pub fn run(config: &FoldsConfig, seed: Seed, fresh: bool) -> Result<String, Erro
         }
     }
     let mut cases: Vec<(String, CaseTerms)> = Vec::new();
+    let mut text = String::new();
     for provider in providers {
         tracing::info!("leaving out {provider}");
         let (training, replayed) = fold(config, provider)?;
@@ -121,8 +122,14 @@ pub fn run(config: &FoldsConfig, seed: Seed, fresh: bool) -> Result<String, Erro
         hindcast::run(&replayed, fresh)?;
         let records = Records::open(&replayed.folder.join(RECORDS), &replayed, false)?;
         cases.extend(records.into_cases().into_iter().map(|record| (provider.to_owned(), record.case)));
+        text = told(&cases, config, seed)?;
     }
-    let savings = savings(&cases, config, seed);
+    Ok(text)
+}
+
+/// Writes the tables of what is done so far and returns the one for people.
+fn told(cases: &[(String, CaseTerms)], config: &FoldsConfig, seed: Seed) -> Result<String, Error> {
+    let savings = savings(cases, config, seed);
     let table = table(&savings);
     let json = serde_json::to_string_pretty(&savings).expect("names and numbers can always be written");
     write_whole(&config.folder.join("folds.json"), json.as_bytes())?;

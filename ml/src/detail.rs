@@ -34,20 +34,25 @@ impl Fading {
     }
 }
 
-/// The newest frame in the cells of the radar, which are finer than the network's.
-pub(crate) struct Fine {
-    newest: Array2<f32>,
+/// The newest frame in the cells of the radar, which may be finer than the network's, and the way that it goes.
+pub(crate) struct Newest {
+    rain: Array2<f32>,
     trajectories: Trajectories,
     fading: Fading,
 }
 
-impl Fine {
+impl Newest {
     pub fn of(analysis: &Analysis, fading: Fading) -> Result<Self, Error> {
         Ok(Self {
-            newest: analysis.observed().last().to_owned(),
+            rain: analysis.observed().last().to_owned(),
             trajectories: SemiLagrangian::default().trajectories(analysis.motion()?, analysis.grid()),
             fading,
         })
+    }
+
+    /// Its rain `[y, x]`, mm h⁻¹, where it is by a lead time no earlier than the last that was asked; NaN where nothing was seen that arrives.
+    pub fn moved(&mut self, lead_time: LeadTime, interpolation: Interpolation) -> Array2<f32> {
+        self.trajectories.advance_to(lead_time).sample(self.rain.view(), interpolation)
     }
 
     /// Sharpens probabilities `[threshold, y, x]` where a cell's own rain, moved on, is more or less than that of the block of `factor` x
@@ -59,8 +64,7 @@ impl Fine {
         if beta == 0.0 || factor == 1 {
             return;
         }
-        let displacement = self.trajectories.advance_to(lead_time);
-        let moved = displacement.sample(self.newest.view(), Interpolation::Linear);
+        let moved = self.moved(lead_time, Interpolation::Linear);
         let around = refine_one(block_means(moved.view(), factor), factor, moved.dim());
         let exponent = beta * std::f32::consts::LOG10_E;
         let odds = ndarray::Zip::from(&moved).and(&around).par_map_collect(|rain, around| {
@@ -87,9 +91,9 @@ mod tests {
         let rain = Array3::from_shape_fn((2, 8, 8), |(_, y, x)| if y % 2 == 0 && x % 2 == 0 { 4.0 } else { 0.0 });
         let times = vec![start, start + LeadTime::from_minutes(5)];
         let analysis = Analysis::new(Sequence::new(Grid::plane(8, 8, 1000.0), times, rain).unwrap());
-        let mut fine = Fine::of(&analysis, Fading::new(4.0, 1e4)).unwrap();
+        let mut newest = Newest::of(&analysis, Fading::new(4.0, 1e4)).unwrap();
         let mut p = Array3::from_shape_fn((2, 8, 8), |(j, ..)| [0.4, 0.2][j]);
-        fine.sharpen(&mut p, LeadTime::from_minutes(5), 2);
+        newest.sharpen(&mut p, LeadTime::from_minutes(5), 2);
         // β log10(4.03 / 1.03) = 4 x 0.5925 less a little for the time: odds of 2/3 become 2/3 e^2.369.
         assert!((p[[0, 4, 4]] - 0.8769).abs() < 2e-3, "{}", p[[0, 4, 4]]);
         assert!(p[[0, 5, 5]] < 0.01 && p.index_axis(Axis(0), 1).iter().zip(p.index_axis(Axis(0), 0)).all(|(b, a)| b <= a));

@@ -12,6 +12,7 @@ mod evolution_nowcaster;
 pub mod graph;
 mod head;
 mod head_tensors;
+mod hold;
 mod layers;
 mod learner;
 mod look;

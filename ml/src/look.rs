@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::{
     analytic::Analytic,
-    detail::Fine,
+    detail::Newest,
     head::{self, Voice},
     nowcast_net::RainNet,
     ready::Ready,
@@ -51,12 +51,10 @@ impl Look {
 
     /// What the networks say of the lead time with this `number` on the cells of a map of `shape`, sharpened with its detail. NaN where no
     /// frame saw the air that arrives.
-    pub fn said(&mut self, lead_time: LeadTime, number: usize, shape: (usize, usize), fine: Option<&mut Fine>) -> Said {
+    pub fn said(&mut self, lead_time: LeadTime, number: usize, shape: (usize, usize), newest: &mut Newest) -> Said {
         let Said { probability, apart } = self.arrived(lead_time, number);
         let mut probability = refine(&probability, self.factor, shape);
-        if let Some(fine) = fine {
-            fine.sharpen(&mut probability, lead_time, self.factor);
-        }
+        newest.sharpen(&mut probability, lead_time, self.factor);
         Said {
             probability,
             apart: apart.map(|apart| refine_one(apart, self.factor, shape)),

@@ -4,12 +4,15 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use burn::tensor::Device;
 use ndarray::{Array2, ArrayView3, Axis};
-use nowblend_field::{Analysis, Error as FieldError, Exceedance, Forecaster, LeadTime, Notice, NoticeKind, Run, Seed, Slice};
+use nowblend_field::{
+    Analysis, Error as FieldError, Exceedance, Forecaster, LeadTime, Notice, NoticeKind, Run, Seed, Slice, advection::Interpolation,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Error,
-    detail::{Fading, Fine},
+    detail::{Fading, Newest},
+    hold::hold,
     look::{Look, Said},
     nowcast_net::{J, RainNet, THRESHOLDS_MM_H},
     probability::{RainOf, area_matched, from_yes, mean, quantile},
@@ -45,6 +48,8 @@ pub struct NowcastNetConfig {
     pub close_up_min: f64,
     /// Most cells of a close look, whose memory grows with them.
     pub close_up_cells: usize,
+    /// How far the areas of rain, above all of heavy rain, are held to those of the newest frame, 0 to 1; 0 for none.
+    pub hold: f64,
 }
 
 impl Default for NowcastNetConfig {
@@ -58,6 +63,7 @@ impl Default for NowcastNetConfig {
             close_up: 1.4,
             close_up_min: 15.0,
             close_up_cells: 4_000_000,
+            hold: 1.0,
         }
     }
 }
@@ -70,6 +76,7 @@ pub struct NowcastNet {
     detail: Fading,
     close_up: Fading,
     close_up_cells: usize,
+    hold: f64,
 }
 
 impl NowcastNet {
@@ -96,6 +103,7 @@ impl NowcastNet {
             time("detail_min", config.detail_min),
             strength("close_up", config.close_up),
             time("close_up_min", config.close_up_min),
+            ("hold", config.hold, (0.0..=1.0).contains(&config.hold), "0 to 1"),
         ];
         if let Some((key, found, _, expected)) = bounds.into_iter().find(|(_, _, fine, _)| !fine) {
             return Err(Error::Config { key, found, expected });
@@ -151,6 +159,7 @@ impl NowcastNet {
             detail: Fading::new(config.detail, config.detail_min),
             close_up: Fading::new(config.close_up, config.close_up_min),
             close_up_cells: config.close_up_cells,
+            hold: config.hold,
         }
     }
 
@@ -195,7 +204,7 @@ impl Forecaster for NowcastNet {
             net: self,
             far: self.look(&ready, lead_times),
             close,
-            fine: if finer { Some(Fine::of(analysis, self.detail)?) } else { None },
+            newest: Newest::of(analysis, self.detail)?,
             shape: analysis.grid().shape(),
             lead_times: lead_times.iter().enumerate(),
             notices,
@@ -212,7 +221,7 @@ struct NetworkRun<'a> {
     far: Look,
     /// The same map in smaller cells, for the first minutes.
     close: Option<Look>,
-    fine: Option<Fine>,
+    newest: Newest,
     shape: (usize, usize),
     lead_times: std::iter::Enumerate<std::slice::Iter<'a, LeadTime>>,
     notices: Vec<Notice>,
@@ -223,13 +232,17 @@ impl Run for NetworkRun<'_> {
         let Some((number, &lead_time)) = self.lead_times.next() else {
             return Ok(None);
         };
-        let mut said = self.far.said(lead_time, number, self.shape, self.fine.as_mut());
+        let mut said = self.far.said(lead_time, number, self.shape, &mut self.newest);
         let share = self.net.close_up_share(lead_time);
         if let Some(close) = self.close.as_mut().filter(|_| share > 0.0) {
-            let close = close.said(lead_time, number, self.shape, self.fine.as_mut());
+            let close = close.said(lead_time, number, self.shape, &mut self.newest);
             said.mix(&close, share);
         }
-        let Said { probability, apart } = said;
+        let Said { mut probability, apart } = said;
+        if self.net.hold > 0.0 {
+            let moved = self.newest.moved(lead_time, Interpolation::Nearest);
+            hold(&mut probability, moved.view(), self.net.hold);
+        }
         let rain = self.net.rain(probability.view(), lead_time.minutes() as f32).insert_axis(Axis(0));
         let exceedance = Some(Exceedance {
             thresholds_mm_h: Arc::from(THRESHOLDS_MM_H),
