@@ -7,7 +7,7 @@ use nowblend_field::{
 };
 use rayon::prelude::*;
 
-use crate::{analytic::DRIZZLE_MM_H, refine::refine_one, scene::block_means};
+use crate::{analytic::DRIZZLE_MM_H, probability::with_odds, refine::refine_one, scene::block_means};
 
 /// Detail that counts less than this is left away.
 const LEAST: f32 = 0.05;
@@ -72,7 +72,7 @@ impl Newest {
             if ratio.is_nan() { 1.0 } else { ratio.powf(exponent) }
         });
         probability.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut plane| {
-            plane.zip_mut_with(&odds, |p, odds| *p = *p * odds / (1.0 - *p + *p * odds));
+            plane.zip_mut_with(&odds, |p, odds| *p = with_odds(*p, *odds));
         });
     }
 }

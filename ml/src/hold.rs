@@ -4,7 +4,10 @@
 use ndarray::{Array3, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
-use crate::nowcast_net::{J, THRESHOLDS_MM_H};
+use crate::{
+    nowcast_net::{J, THRESHOLDS_MM_H},
+    probability::with_odds,
+};
 
 /// Share of the newest frame in the logarithm of the area at each threshold: chosen on two providers that the network had not seen (model card).
 const SHARE: [f64; J] = [0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.0, 1.0];
@@ -31,7 +34,7 @@ pub(crate) fn hold(probability: &mut Array3<f32>, moved: ArrayView2<'_, f32>, st
     let planes = probability.axis_iter_mut(Axis(0)).into_par_iter().enumerate();
     planes.for_each(|(j, mut plane)| {
         let odds = Areas::of(&plane, moved, THRESHOLDS_MM_H[j] as f32).shift(strength * SHARE[j]).exp() as f32;
-        plane.mapv_inplace(|p| shifted(p, odds));
+        plane.mapv_inplace(|p| with_odds(p, odds));
     });
     for j in 1..J {
         let (below, mut here) = probability.multi_slice_mut((s![j - 1, .., ..], s![j, .., ..]));
@@ -41,10 +44,6 @@ pub(crate) fn hold(probability: &mut Array3<f32>, moved: ArrayView2<'_, f32>, st
             }
         });
     }
-}
-
-fn shifted(p: f32, odds: f32) -> f32 {
-    p * odds / (1.0 - p + p * odds)
 }
 
 /// What is expected and what the newest frame holds at one threshold.

@@ -90,6 +90,12 @@ pub(crate) fn mean(probability: ArrayView3<'_, f32>) -> Array2<f32> {
     })
 }
 
+/// A probability whose odds are made `odds` times as high.
+#[inline]
+pub(crate) fn with_odds(p: f32, odds: f32) -> f32 {
+    p * odds / (1.0 - p + p * odds)
+}
+
 /// A value of each cell from its probabilities; NaN where they are.
 fn each(probability: ArrayView3<'_, f32>, of: impl Fn(&[f32; J]) -> f32 + Sync) -> Array2<f32> {
     let (_, ny, nx) = probability.dim();
