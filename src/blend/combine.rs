@@ -3,9 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ndarray::{Array2, Array3, ArrayView2, Axis, Zip};
-use nowblend_field::{Error, Exceedance, Grid, LeadTime, Slice, share_at_or_above, window_sums};
+use nowblend_field::{Error, Exceedance, Grid, LeadTime, Slice, window_sums};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+
+use crate::nowcast::{half_width, share_around};
 
 /// Least reach of a cell where a component has data: it speaks even at the very edge if nobody else does.
 const LEAST_REACH: f32 = 1e-3;
@@ -19,6 +21,9 @@ pub struct Combining {
     /// Whether the blended rain takes back the distribution of its components (their averaged quantiles), so that averaging
     /// neither widens light rain nor lowers peaks.
     pub keep_distribution: bool,
+    /// Growth of the full width of the square whose share of rainy cells is the probability of a component that tells none, km min⁻¹; three
+    /// cells at least, or with 0 the cell alone, whose probability is 1 or 0.
+    pub growth_km_min: f64,
 }
 
 impl Default for Combining {
@@ -26,6 +31,21 @@ impl Default for Combining {
         Self {
             edge_km: 20.0,
             keep_distribution: false,
+            growth_km_min: 0.25,
+        }
+    }
+}
+
+impl Combining {
+    /// Refuses a number out of its bounds.
+    pub(super) fn check(&self) -> Result<(), super::Error> {
+        let bounds = [
+            ("edge_km", self.edge_km, 0.0..=1000.0, "0 to 1000"),
+            ("growth_km_min", self.growth_km_min, 0.0..=100.0, "0 to 100"),
+        ];
+        match bounds.into_iter().find(|(_, found, bounds, _)| !bounds.contains(found)) {
+            Some((key, found, _, expected)) => Err(super::Error::Combining { key, found, expected }),
+            None => Ok(()),
         }
     }
 }
@@ -34,8 +54,9 @@ impl Default for Combining {
 ///
 /// Rain `[member, y, x]` is Σ wᵢ cᵢ Rᵢ / Σ wᵢ cᵢ. The blend has as many members as its largest component; member k is made of each
 /// component's own member k modulo its count, so that a forecast without members takes part in every one. The exceedance probability is the
-/// same mean of the components' probabilities at the thresholds of all of them: between its own thresholds a component is interpolated, and one
-/// without probabilities says what share of its members is at or above the threshold. The reach
+/// same mean of the components' probabilities at the thresholds of all of them: between its own thresholds a component is interpolated, one
+/// without probabilities says what share of its members is at or above the threshold, and one without members what share of its cells is, in a
+/// square that grows with the lead time: rain without doubt is likely to be a little out of place. The reach
 /// cᵢ is 0 where the component is missing and max(2 f - 1, 0.001) elsewhere, f being the share of cells with data in the
 /// square of twice the edge width around the cell: 0 along a straight edge, 1 from one width inwards, with no seam between.
 /// A cell that no component of positive weight covers takes those of weight 0; one that nobody covers is NaN.
@@ -43,9 +64,18 @@ impl Default for Combining {
 /// # Errors
 ///
 /// [`Error::Shape`] for a slice that does not lie on `grid`.
+///
+/// # Source
+///
+/// Theis, S. E., A. Hense and U. Damrath, 2005: Probabilistic precipitation forecasts from a deterministic model: a pragmatic approach. Meteor.
+/// Appl., 12, 257-268, doi:10.1017/S1350482705001763, for the shares of cells.
 pub fn combine(lead_time: LeadTime, grid: &Grid, said: &[(&Slice, f64)], combining: Combining) -> Result<Slice, Error> {
     let shape = grid.shape();
     let half = (combining.edge_km * 1000.0 / grid.cell_size_m()).round().max(0.0) as usize;
+    let around = match combining.growth_km_min {
+        growth if growth > 0.0 => half_width(growth, lead_time, grid.cell_size_m() / 1000.0).max(1),
+        _ => 0,
+    };
     let mut parts = Vec::with_capacity(said.len());
     for (slice, weight) in said {
         let rain = slice.mean();
@@ -98,7 +128,7 @@ pub fn combine(lead_time: LeadTime, grid: &Grid, said: &[(&Slice, f64)], combini
                 let said: Vec<(Array2<f32>, usize)> = parts
                     .iter()
                     .enumerate()
-                    .filter_map(|(k, p)| p.probability(*threshold).map(|field| (field, k)))
+                    .filter_map(|(k, p)| p.probability(*threshold, around).map(|field| (field, k)))
                     .collect();
                 let fields: Vec<_> = said
                     .iter()
@@ -168,10 +198,11 @@ impl Part<'_> {
         (count > 0).then(|| rain.index_axis(Axis(0), k % count))
     }
 
-    fn probability(&self, threshold_mm_h: f64) -> Option<Array2<f32>> {
+    /// What it gives, or the share of its members, or that of the cells within `around` of each.
+    fn probability(&self, threshold_mm_h: f64, around: usize) -> Option<Array2<f32>> {
         let given = self.slice.probability(threshold_mm_h);
         let given = given.or_else(|| self.slice.exceedance.as_ref().and_then(|e| e.between(threshold_mm_h)));
-        given.or_else(|| self.slice.rain.as_ref().map(|rain| share_at_or_above(rain.view(), threshold_mm_h)))
+        given.or_else(|| Some(share_around(self.slice.first_member()?, threshold_mm_h as f32, around)))
     }
 }
 
@@ -282,7 +313,7 @@ mod tests {
             &grid,
             Combining {
                 edge_km: 0.0,
-                keep_distribution: false,
+                ..Combining::default()
             },
         );
         // 0.25 x 4 = 1; 0.75 x 4 = 3; only b: 2; 0.25 x 8 = 2.
@@ -302,7 +333,7 @@ mod tests {
             &grid,
             Combining {
                 edge_km: 8.0,
-                keep_distribution: false,
+                ..Combining::default()
             },
         );
         let row = out.row(20);
@@ -312,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn probabilities_pool_and_rain_without_doubt_counts_as_one_or_nought() {
+    fn probabilities_pool_and_rain_without_doubt_tells_the_share_of_rainy_cells_around() {
         let grid = Grid::plane(1, 2, 1000.0);
         let thresholds: Arc<[f64]> = [1.0].into();
         let mut network = slice(array![[0.5, 0.5]]);
@@ -321,11 +352,46 @@ mod tests {
             probability: array![[[0.2, 0.6]]],
         });
         let extrapolation = slice(array![[3.0, 0.0]]);
-        let out = combine(LEAD, &grid, &[(&network, 0.5), (&extrapolation, 0.5)], Combining::default())
-            .unwrap()
-            .exceedance
-            .unwrap();
-        assert!((out.probability[[0, 0, 0]] - 0.6).abs() < 1e-6 && (out.probability[[0, 0, 1]] - 0.3).abs() < 1e-6);
+        let told = |growth_km_min: f64, lead_min: u32| {
+            let combining = Combining {
+                growth_km_min,
+                ..Combining::default()
+            };
+            let lead_time = LeadTime::from_minutes(lead_min);
+            let out = combine(lead_time, &grid, &[(&network, 0.5), (&extrapolation, 0.5)], combining).unwrap();
+            out.exceedance.unwrap().probability.iter().copied().collect::<Vec<f32>>()
+        };
+        let near = |found: Vec<f32>, expected: [f32; 2]| {
+            assert!(
+                found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6),
+                "{found:?}, expected {expected:?}"
+            );
+        };
+        // The cell alone: (0.2 + 1) / 2 and (0.6 + 0) / 2.
+        near(told(0.0, 60), [0.6, 0.3]);
+        // A square of three cells holds both, of which one is rainy: (0.2 + 0.5) / 2 and (0.6 + 0.5) / 2.
+        near(told(0.25, 5), [0.35, 0.55]);
+        // Of 20 cells with the first and the last rainy: after 30 min of 7 cells, at the edges of 4 and in the middle of none.
+        let grid = Grid::plane(1, 20, 1000.0);
+        let mut line = Array2::zeros((1, 20));
+        (line[[0, 0]], line[[0, 19]]) = (3.0, 3.0);
+        let (line, mut knows) = (slice(line), slice(Array2::zeros((1, 20))));
+        knows.exceedance = Some(Exceedance {
+            thresholds_mm_h: [1.0].into(),
+            probability: Array3::zeros((1, 1, 20)),
+        });
+        let out = combine(
+            LeadTime::from_minutes(30),
+            &grid,
+            &[(&line, 0.5), (&knows, 0.5)],
+            Combining::default(),
+        )
+        .unwrap();
+        let told = out.exceedance.unwrap().probability;
+        assert_eq!(
+            [told[[0, 0, 0]], told[[0, 0, 3]], told[[0, 0, 4]], told[[0, 0, 19]]],
+            [0.125, 0.5 / 7.0, 0.0, 0.125]
+        );
     }
 
     #[test]
@@ -348,9 +414,26 @@ mod tests {
         let combining = Combining {
             edge_km: 0.0,
             keep_distribution: true,
+            ..Combining::default()
         };
         let out = blended(&[(&a, 0.6), (&b, 0.4)], &grid, combining);
         assert_eq!(out.row(0).to_vec(), [10.0, 1.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn numbers_out_of_bounds_are_refused_by_key() {
+        let message = |combining: Combining| combining.check().unwrap_err().to_string();
+        let edge = Combining {
+            edge_km: f64::NAN,
+            ..Combining::default()
+        };
+        let growth = Combining {
+            growth_km_min: -0.1,
+            ..Combining::default()
+        };
+        assert_eq!(message(edge), "`combining.edge_km` is NaN, expected 0 to 1000");
+        assert_eq!(message(growth), "`combining.growth_km_min` is -0.1, expected 0 to 100");
+        assert!(Combining::default().check().is_ok());
     }
 
     #[test]
@@ -367,7 +450,7 @@ mod tests {
         fn a_blend_of_equals_is_that_forecast(values in proptest::collection::vec(0.0f32..100.0, 20), w in 0.01f64..0.99, keep in any::<bool>()) {
             let field = Array2::from_shape_vec((4, 5), values).unwrap();
             let one = slice(field.clone());
-            let out = blended(&[(&one, w), (&one, 1.0 - w)], &Grid::plane(4, 5, 1000.0), Combining { edge_km: 2.0, keep_distribution: keep });
+            let out = blended(&[(&one, w), (&one, 1.0 - w)], &Grid::plane(4, 5, 1000.0), Combining { edge_km: 2.0, keep_distribution: keep, ..Combining::default() });
             for (a, b) in out.iter().zip(&field) {
                 prop_assert!((a - b).abs() <= 1e-5 * (1.0 + b.abs()));
             }

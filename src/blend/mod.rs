@@ -30,7 +30,7 @@ impl Blend {
     /// # Errors
     ///
     /// [`Error::NoComponents`], [`Error::SameName`] for two components of one name, [`Error::WeightCount`] where curves and
-    /// components do not pair up.
+    /// components do not pair up, [`Error::Combining`] for a number out of its bounds.
     pub fn new(
         name: impl Into<String>,
         components: Vec<Box<dyn Forecaster>>,
@@ -53,6 +53,7 @@ impl Blend {
                 components: components.len(),
             });
         }
+        combining.check()?;
         let mut references: Vec<&'static str> = Vec::new();
         for reference in components.iter().flat_map(|c| c.references()) {
             if !references.contains(reference) {

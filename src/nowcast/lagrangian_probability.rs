@@ -108,8 +108,7 @@ impl Run for ProbabilityRun<'_> {
         let Some(&lead_time) = self.lead_times.next() else {
             return Ok(None);
         };
-        let width = self.of.config.growth_km_min * lead_time.minutes() / self.cell_km;
-        let half = (0.5 * (width - 1.0)).round().max(0.0) as usize;
+        let half = half_width(self.of.config.growth_km_min, lead_time, self.cell_km);
         let displacement = self.trajectories.advance_to(lead_time);
         let rain = displacement.sample(self.newest, self.interpolation);
         let (ny, nx) = rain.dim();
@@ -138,9 +137,14 @@ impl Run for ProbabilityRun<'_> {
     }
 }
 
+/// Cells on each side of the middle one in a neighbourhood whose full width grows by so many km a minute.
+pub(crate) fn half_width(growth_km_min: f64, lead_time: LeadTime, cell_km: f64) -> usize {
+    (0.5 * (growth_km_min * lead_time.minutes() / cell_km - 1.0)).round().max(0.0) as usize
+}
+
 /// Share of the observed cells within `half` cells of each, along rows and columns, that are at or above a threshold; NaN where the cell
 /// itself was not observed.
-fn share_around(rain: ArrayView2<'_, f32>, threshold: f32, half: usize) -> Array2<f32> {
+pub(crate) fn share_around(rain: ArrayView2<'_, f32>, threshold: f32, half: usize) -> Array2<f32> {
     let window = 2 * half + 1;
     let reached = window_sums(rain, window, |r| u32::from(r >= threshold));
     let seen = window_sums(rain, window, |r| u32::from(!r.is_nan()));
