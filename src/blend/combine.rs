@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ndarray::{Array2, Array3, ArrayView2, Axis, Zip};
-use nowblend_field::{Error, Exceedance, Grid, LeadTime, Slice, window_sums};
+use nowblend_field::{Bounds, Error, Exceedance, Grid, LeadTime, Slice, window_sums};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::nowcast::{half_width, share_around};
+use crate::nowcast::{Neighbourhoods, half_width};
 
 /// Least reach of a cell where a component has data: it speaks even at the very edge if nobody else does.
 const LEAST_REACH: f32 = 1e-3;
@@ -38,15 +38,11 @@ impl Default for Combining {
 
 impl Combining {
     /// Refuses a number out of its bounds.
-    pub(super) fn check(&self) -> Result<(), super::Error> {
-        let bounds = [
-            ("edge_km", self.edge_km, 0.0..=1000.0, "0 to 1000"),
-            ("growth_km_min", self.growth_km_min, 0.0..=100.0, "0 to 100"),
-        ];
-        match bounds.into_iter().find(|(_, found, bounds, _)| !bounds.contains(found)) {
-            Some((key, found, _, expected)) => Err(super::Error::Combining { key, found, expected }),
-            None => Ok(()),
-        }
+    pub(super) fn check(&self) -> Result<(), Error> {
+        Bounds::default()
+            .number("`combining.edge_km`", self.edge_km, 0.0..=1000.0, "0 to 1000")
+            .number("`combining.growth_km_min`", self.growth_km_min, 0.0..=100.0, "0 to 100")
+            .result()
     }
 }
 
@@ -119,6 +115,7 @@ pub fn combine(lead_time: LeadTime, grid: &Grid, said: &[(&Slice, f64)], combini
     }
 
     let exceedance = thresholds(&parts).map(|thresholds_mm_h| {
+        let around: Vec<Option<Neighbourhoods<'_>>> = parts.iter().map(|p| p.neighbourhoods(around)).collect();
         let mut probability = Array3::zeros((thresholds_mm_h.len(), shape.0, shape.1));
         probability
             .axis_iter_mut(Axis(0))
@@ -127,8 +124,9 @@ pub fn combine(lead_time: LeadTime, grid: &Grid, said: &[(&Slice, f64)], combini
             .for_each(|(mut plane, threshold)| {
                 let said: Vec<(Array2<f32>, usize)> = parts
                     .iter()
+                    .zip(&around)
                     .enumerate()
-                    .filter_map(|(k, p)| p.probability(*threshold, around).map(|field| (field, k)))
+                    .filter_map(|(k, (p, around))| p.probability(*threshold, around.as_ref()).map(|field| (field, k)))
                     .collect();
                 let fields: Vec<_> = said
                     .iter()
@@ -198,11 +196,17 @@ impl Part<'_> {
         (count > 0).then(|| rain.index_axis(Axis(0), k % count))
     }
 
-    /// What it gives, or the share of its members, or that of the cells within `around` of each.
-    fn probability(&self, threshold_mm_h: f64, around: usize) -> Option<Array2<f32>> {
+    /// What lies within `half` cells of each, where there is rain without members.
+    fn neighbourhoods(&self, half: usize) -> Option<Neighbourhoods<'_>> {
+        let rain = self.slice.first_member().filter(|_| self.slice.members() == 1)?;
+        Some(Neighbourhoods::new(rain, half))
+    }
+
+    /// What it gives, or the share of its members, or that of the cells around each.
+    fn probability(&self, threshold_mm_h: f64, around: Option<&Neighbourhoods<'_>>) -> Option<Array2<f32>> {
         let given = self.slice.probability(threshold_mm_h);
         let given = given.or_else(|| self.slice.exceedance.as_ref().and_then(|e| e.between(threshold_mm_h)));
-        given.or_else(|| Some(share_around(self.slice.first_member()?, threshold_mm_h as f32, around)))
+        given.or_else(|| Some(around?.share(threshold_mm_h as f32)))
     }
 }
 

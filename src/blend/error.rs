@@ -37,14 +37,7 @@ pub enum Error {
         /// What is wrong, both sides.
         reason: String,
     },
-    /// A number that joins the components and lies out of its bounds.
-    #[error("`combining.{key}` is {found}, expected {expected}")]
-    Combining {
-        /// The key.
-        key: &'static str,
-        /// The number.
-        found: f64,
-        /// What it may be.
-        expected: &'static str,
-    },
+    /// A number out of its bounds.
+    #[error(transparent)]
+    Value(#[from] nowblend_field::Error),
 }

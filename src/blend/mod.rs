@@ -30,7 +30,7 @@ impl Blend {
     /// # Errors
     ///
     /// [`Error::NoComponents`], [`Error::SameName`] for two components of one name, [`Error::WeightCount`] where curves and
-    /// components do not pair up, [`Error::Combining`] for a number out of its bounds.
+    /// components do not pair up, [`Error::Value`] for a number out of its bounds.
     pub fn new(
         name: impl Into<String>,
         components: Vec<Box<dyn Forecaster>>,

@@ -111,6 +111,7 @@ impl Run for ProbabilityRun<'_> {
         let half = half_width(self.of.config.growth_km_min, lead_time, self.cell_km);
         let displacement = self.trajectories.advance_to(lead_time);
         let rain = displacement.sample(self.newest, self.interpolation);
+        let neighbourhoods = Neighbourhoods::new(self.newest, half);
         let (ny, nx) = rain.dim();
         let mut probability = Array3::zeros((self.of.thresholds_mm_h.len(), ny, nx));
         probability
@@ -118,7 +119,7 @@ impl Run for ProbabilityRun<'_> {
             .into_par_iter()
             .zip(self.of.thresholds_mm_h.par_iter())
             .for_each(|(out, threshold)| {
-                let around = share_around(self.newest, *threshold as f32, half);
+                let around = neighbourhoods.share(*threshold as f32);
                 displacement.sample_into(around.view(), Interpolation::Linear, out);
             });
         Ok(Some(Slice {
@@ -142,16 +143,30 @@ pub(crate) fn half_width(growth_km_min: f64, lead_time: LeadTime, cell_km: f64) 
     (0.5 * (growth_km_min * lead_time.minutes() / cell_km - 1.0)).round().max(0.0) as usize
 }
 
-/// Share of the observed cells within `half` cells of each, along rows and columns, that are at or above a threshold; NaN where the cell
-/// itself was not observed.
-pub(crate) fn share_around(rain: ArrayView2<'_, f32>, threshold: f32, half: usize) -> Array2<f32> {
-    let window = 2 * half + 1;
-    let reached = window_sums(rain, window, |r| u32::from(r >= threshold));
-    let seen = window_sums(rain, window, |r| u32::from(!r.is_nan()));
-    Zip::from(rain)
-        .and(&reached)
-        .and(&seen)
-        .map_collect(|r, reached, seen| if r.is_nan() { f32::NAN } else { *reached as f32 / *seen as f32 })
+/// The squares around each cell, whose observed cells are counted once for all thresholds.
+pub(crate) struct Neighbourhoods<'a> {
+    rain: ArrayView2<'a, f32>,
+    /// Full width, cells.
+    window: usize,
+    seen: Array2<u32>,
+}
+
+impl<'a> Neighbourhoods<'a> {
+    /// Within `half` cells of each, along rows and columns.
+    pub fn new(rain: ArrayView2<'a, f32>, half: usize) -> Self {
+        let window = 2 * half + 1;
+        let seen = window_sums(rain, window, |r| u32::from(!r.is_nan()));
+        Self { rain, window, seen }
+    }
+
+    /// Share of the observed cells that are at or above a threshold; NaN where the cell itself was not observed.
+    pub fn share(&self, threshold: f32) -> Array2<f32> {
+        let reached = window_sums(self.rain, self.window, |r| u32::from(r >= threshold));
+        Zip::from(&self.rain)
+            .and(&reached)
+            .and(&self.seen)
+            .map_collect(|r, reached, seen| if r.is_nan() { f32::NAN } else { *reached as f32 / *seen as f32 })
+    }
 }
 
 #[cfg(test)]
@@ -163,11 +178,12 @@ mod tests {
     #[test]
     fn the_share_counts_observed_cells_of_the_window_only() {
         let rain = array![[1.0, 0.0, 2.0, f32::NAN], [0.0, 0.0, f32::NAN, 3.0], [0.0, 5.0, 0.0, 0.0]];
-        let share = share_around(rain.view(), 1.0, 1);
+        let share_around = |half: usize| Neighbourhoods::new(rain.view(), half).share(1.0);
+        let share = share_around(1);
         // Around (1, 1): 3 wet of 8 seen. Around (0, 0): 1 of 4. Around (1, 3): 2 of 4, of which (0, 3) and (1, 2) are not seen.
         assert_eq!((share[[1, 1]], share[[0, 0]], share[[1, 3]]), (0.375, 0.25, 0.5));
         assert!(share[[0, 3]].is_nan() && share[[1, 2]].is_nan());
-        assert_eq!(share_around(rain.view(), 1.0, 0)[[0, 0]], 1.0);
-        assert_eq!(share_around(rain.view(), 1.0, 50)[[0, 0]], 0.4);
+        assert_eq!(share_around(0)[[0, 0]], 1.0);
+        assert_eq!(share_around(50)[[0, 0]], 0.4);
     }
 }

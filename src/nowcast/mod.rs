@@ -23,7 +23,7 @@ pub use anvil::{Anvil, AnvilConfig};
 pub use extrapolation::{Extrapolation, ExtrapolationConfig};
 pub use file::File;
 pub use lagrangian_probability::{LagrangianProbability, LagrangianProbabilityConfig};
-pub(crate) use lagrangian_probability::{half_width, share_around};
+pub(crate) use lagrangian_probability::{Neighbourhoods, half_width};
 pub use persistence::{Persistence, PersistenceConfig};
 pub use sprog::{Sprog, SprogConfig};
 pub use steps::{Steps, StepsConfig};
