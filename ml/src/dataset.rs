@@ -2,8 +2,7 @@
 
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 use nowblend_field::{
-    LeadTime, Motion, Sequence,
-    advection::{Interpolation, SemiLagrangian},
+    Sequence,
     motion::{Estimator, MotionEstimator},
 };
 use rand::Rng;
@@ -11,6 +10,7 @@ use rayon::prelude::*;
 
 use crate::{
     Error,
+    later::{Later, Place},
     nowcast_net::FRAMES,
     scene::{Scene, block_means, coarse, factor, part, step_min},
 };
@@ -58,11 +58,11 @@ pub(crate) struct Window {
     pub scene: Scene,
 }
 
-/// One drawn case: the scene and what happened at two lead times, at the places of the reference time.
+/// One drawn case: the scene and what came at two lead times.
 pub(crate) struct Sample {
     pub scene: Scene,
     pub lead_min: [f32; 2],
-    pub truth: [Array2<f32>; 2],
+    pub later: [Later; 2],
 }
 
 impl Prepared {
@@ -131,8 +131,9 @@ impl Prepared {
         })
     }
 
-    /// Draws a window of 128 x 128 cells with rain in it, two of its lead times, a turn or mirror and an intensity.
-    pub fn draw(&self, numbers: &mut impl Rng) -> Sample {
+    /// Draws a window of 128 x 128 cells with rain in it, two of its lead times, a turn or mirror and an intensity; what came is told where the air
+    /// starts if wanted so, `before_moving`.
+    pub fn draw(&self, numbers: &mut impl Rng, before_moving: bool) -> Sample {
         let mut best: Option<(usize, usize, usize, f32)> = None;
         for _ in 0..DRAWS {
             let k = numbers.random_range(0..self.windows.len());
@@ -163,18 +164,38 @@ impl Prepared {
             flip_y: numbers.random(),
             flip_x: numbers.random(),
         };
-        self.sample(window, (y, x), steps, intensity, turn)
+        self.sample(window, (y, x), steps, intensity, turn, before_moving)
     }
 
-    fn sample(&self, window: &Window, (y, x): (usize, usize), steps: [usize; 2], intensity: f32, turn: Turn) -> Sample {
+    fn sample(
+        &self,
+        window: &Window,
+        (y, x): (usize, usize),
+        steps: [usize; 2],
+        intensity: f32,
+        turn: Turn,
+        before_moving: bool,
+    ) -> Sample {
         let crop = |of| part(of, (y, x), (CROP, CROP));
-        let place = (window.origin.0 + y, window.origin.1 + x);
         let motion = crop(&window.scene.motion);
         let between_min = step_min(&self.frames) as f32;
         let lead_min = steps.map(|step| between_min * step as f32);
-        let truth = [0, 1].map(|k| {
+        let place = Place {
+            part: window.origin,
+            window: (y, x),
+            side: CROP,
+        };
+        let later = [0, 1].map(|k| {
             let frame = self.frames.frame(window.start + steps[k]);
-            turn.plane(arrived(frame, &motion, lead_min[k], place).mapv(|r| r * intensity).view())
+            let later = if before_moving {
+                Later::before_moving(frame, &motion, place, lead_min[k])
+            } else {
+                Later::new(frame, &window.scene.motion, place, lead_min[k])
+            };
+            Later {
+                rain: turn.plane(later.rain.view()).mapv(|r| r * intensity),
+                from: turn.places(&later.from),
+            }
         });
         let mut turned = Array3::zeros(motion.raw_dim());
         let (north, east) = (turn.plane(motion.index_axis(Axis(0), 0)), turn.plane(motion.index_axis(Axis(0), 1)));
@@ -187,29 +208,8 @@ impl Prepared {
             motion: turned,
             step_min: window.scene.step_min,
         };
-        Sample { scene, lead_min, truth }
+        Sample { scene, lead_min, later }
     }
-}
-
-/// What a future frame holds where the cells of a window have moved to by then; NaN where that was not observed.
-///
-/// The forward trajectory under a steady motion is the backward one under the opposite motion.
-fn arrived(frame: ArrayView2<'_, f32>, motion: &Array3<f32>, lead_min: f32, place: (usize, usize)) -> Array2<f32> {
-    let (_, ny, nx) = motion.dim();
-    // One metre a cell and a velocity in cells a second: the trajectories come out in cells.
-    let opposite = |k: usize| motion.index_axis(Axis(0), k).mapv(|m| -m / 60.0);
-    let grid = nowblend_field::Grid::plane(ny, nx, 1.0);
-    let scheme = SemiLagrangian {
-        substep_s: 300.0,
-        ..Default::default()
-    };
-    let mut trajectories = scheme.trajectories(&Motion::new(opposite(1), opposite(0)), &grid);
-    let forward = trajectories.advance_to(LeadTime::from_seconds((lead_min * 60.0).round() as u32));
-    Array2::from_shape_fn((ny, nx), |(y, x)| {
-        let (dy, dx) = forward.at(y, x);
-        let (ty, tx) = ((place.0 + y) as f32 + dy, (place.1 + x) as f32 + dx);
-        nowblend_field::advection::value_at(&frame, ty, tx, Interpolation::Nearest)
-    })
 }
 
 /// One of the eight ways to lay a square down again.
@@ -236,6 +236,16 @@ impl Turn {
         let turned: Vec<Array2<f32>> = planes.outer_iter().map(|p| self.plane(p)).collect();
         let views: Vec<_> = turned.iter().map(|p| p.view()).collect();
         ndarray::stack(Axis(0), &views).expect("turned squares have one shape")
+    }
+
+    /// Rows and columns `[2, y, x]` of a square that is laid down again, told for its new cells.
+    fn places(&self, places: &Array3<f32>) -> Array3<f32> {
+        let (rows, columns) = (self.plane(places.index_axis(Axis(0), 0)), self.plane(places.index_axis(Axis(0), 1)));
+        let (rows, columns) = if self.transpose { (columns, rows) } else { (rows, columns) };
+        let last = (places.dim().1 - 1) as f32;
+        let flip = |of: Array2<f32>, flipped: bool| if flipped { of.mapv(|place| last - place) } else { of };
+        let (rows, columns) = (flip(rows, self.flip_y), flip(columns, self.flip_x));
+        ndarray::stack(Axis(0), &[rows.view(), columns.view()]).expect("turned squares have one shape")
     }
 
     fn sign(&self, flipped: bool) -> f32 {
@@ -288,7 +298,7 @@ fn wettest(frame: ArrayView2<'_, f32>) -> Vec<(usize, usize)> {
 mod tests {
     use chrono::{TimeZone, Utc};
     use nowblend_field::{
-        Grid,
+        Grid, LeadTime,
         storms::{Scene as Storms, Storm},
     };
 
@@ -329,15 +339,19 @@ mod tests {
         assert_eq!(prepared.windows.iter().filter(|w| w.scene.step_min == 10.0).count(), 1);
         for (transpose, flip_y, flip_x) in [(false, false, false), (true, false, true), (true, true, false), (false, true, true)] {
             let turn = Turn { transpose, flip_y, flip_x };
-            let sample = prepared.sample(&prepared.windows[0], (5, 10), [1, 4], 1.0, turn);
+            let sample = prepared.sample(&prepared.windows[0], (5, 10), [1, 4], 1.0, turn, false);
             let now = sample.scene.rain.index_axis(Axis(0), 0);
-            for truth in &sample.truth {
-                let inside = s![30..100, 30..100];
+            for later in &sample.later {
                 let (mut off, mut all) = (0.0, 0.0);
-                ndarray::Zip::from(now.slice(inside)).and(truth.slice(inside)).for_each(|a, b| {
-                    off += (a - b).abs();
-                    all += a;
-                });
+                for ((y, x), rain) in later
+                    .rain
+                    .indexed_iter()
+                    .filter(|((y, x), _)| (30..100).contains(y) && (30..100).contains(x))
+                {
+                    let carried: f32 = later.around((y, x)).iter().map(|(cell, count)| count * now[*cell]).sum();
+                    off += (carried - rain).abs();
+                    all += rain;
+                }
                 assert!(off < 0.1 * all, "{turn:?}: {off} of {all} mm/h are elsewhere");
             }
             // The motion is turned with the picture: an old frame and the new one agree, so the sign shows in the motion alone.

@@ -22,11 +22,11 @@ use burn::{
         ops::{GridSampleOptions, GridSamplePaddingMode, InterpolateMode, InterpolateOptions},
     },
 };
-use ndarray::Array2;
 
 use crate::{
     dataset::Sample,
     head::numbers,
+    later::{Later, carried},
     loss::lead_weight,
     nowcast_net::{INPUT, Input},
     scene::batch,
@@ -149,7 +149,8 @@ pub(crate) fn lesson(net: &EvolutionNet, samples: &[Sample], device: &Device) ->
     for k in 0..lead_times {
         let at: Vec<f32> = samples.iter().flat_map(|s| shares(s.lead_min[k])).collect();
         let at = Tensor::<4>::from_data(TensorData::new(at, [n, BLOCKS + 1, 1, 1]), device);
-        let forecast = (states.clone() * at).sum_dim(1);
+        let later: Vec<&Later> = samples.iter().map(|s| &s.later[k]).collect();
+        let forecast = carried((states.clone() * at).sum_dim(1), &later);
         let (truth, weight) = truth(samples, k, (h, w), lead_times);
         let plane = |values: Vec<f32>| Tensor::<4>::from_data(TensorData::new(values, [n, 1, h, w]), device);
         total = total + ((forecast - plane(truth)).abs() * plane(weight)).sum();
@@ -159,13 +160,12 @@ pub(crate) fn lesson(net: &EvolutionNet, samples: &[Sample], device: &Device) ->
 
 /// What was observed at a lead time as y, and what each cell counts: nothing where it was not observed.
 fn truth(samples: &[Sample], k: usize, (h, w): (usize, usize), lead_times: usize) -> (Vec<f32>, Vec<f32>) {
-    let observed: usize = samples.iter().map(|s| s.truth[k].iter().filter(|r| !r.is_nan()).count()).sum();
+    let observed: usize = samples.iter().map(|s| s.later[k].rain.iter().filter(|r| !r.is_nan()).count()).sum();
     let all = (observed.max(1) * lead_times) as f32;
     let (mut truth, mut weight) = (vec![0.0; samples.len() * h * w], vec![0.0; samples.len() * h * w]);
     for (n, sample) in samples.iter().enumerate() {
         let of_lead = lead_weight(sample.lead_min[k]) / all;
-        let plane: &Array2<f32> = &sample.truth[k];
-        for ((row, column), rain) in plane.indexed_iter().filter(|(_, rain)| !rain.is_nan()) {
+        for ((row, column), rain) in sample.later[k].rain.indexed_iter().filter(|(_, rain)| !rain.is_nan()) {
             let y = of_rain(*rain);
             let at = (n * h + row) * w + column;
             (truth[at], weight[at]) = (y, of_lead * (1.0 + HEAVY * y));

@@ -1,12 +1,13 @@
 //! The head of the network over whole fields: probabilities for a forecast, and what training needs to learn from them.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use ndarray::{Array2, Array3, ArrayViewMut1, s};
+use ndarray::{Array2, Array3, ArrayViewMut1, Axis, s};
 use nowblend_field::wide::wide;
 use rayon::prelude::*;
 
 use crate::{
     analytic::Analytic,
+    later::Later,
     look::Said,
     loss::{lead_weight, loss},
     mixture::{Backward, Gradient, Lead, Readout, Row},
@@ -154,8 +155,8 @@ pub(crate) struct Lesson<'a> {
     pub leads: Leads,
     /// Lead time of each case, minutes.
     pub lead_min: Vec<f32>,
-    /// What was observed in each case `[y, x]`, mm h⁻¹.
-    pub truth: Vec<&'a Array2<f32>>,
+    /// What came in each case.
+    pub later: Vec<&'a Later>,
 }
 
 /// The mean loss over the observed cells of each lesson, its gradient with respect to the features `[N, WIDTH, y, x]`, and a tensor whose gradient with
@@ -178,6 +179,41 @@ pub(crate) fn learn(
     let bands: Vec<(usize, usize)> = (0..cases)
         .flat_map(|case| (0..height).step_by(BAND).map(move |first| (case, first)))
         .collect();
+    let said: Vec<Vec<f32>> = bands
+        .par_iter()
+        .map(|(case, first)| {
+            let rows = *first..(first + BAND).min(height);
+            let mut said = vec![0.0; lessons.len() * rows.len() * J * width];
+            let mut row = Row::new(width);
+            let mut forecasts = vec![0.0; S * J * width];
+            let mut lines = said.chunks_exact_mut(J * width);
+            for y in rows {
+                analytic[*case].row(y, &mut forecasts);
+                let here = features.row(*case, y);
+                for (lead, line) in leads.iter().zip(&mut lines) {
+                    row.probability(&here, &forecasts, &lead[*case], &readout, line);
+                }
+            }
+            said
+        })
+        .collect();
+    let of_case = height.div_ceil(BAND);
+    let judged: Vec<Vec<(f64, Array3<f32>)>> = (0..cases)
+        .into_par_iter()
+        .map(|case| {
+            let lines = || {
+                said[case * of_case..][..of_case]
+                    .iter()
+                    .flat_map(|band| band.chunks_exact(J * width))
+            };
+            let one = |(l, lesson): (usize, &Lesson<'_>)| {
+                let p: Vec<f32> = lines().skip(l).step_by(lessons.len()).flatten().copied().collect();
+                let p = Array3::from_shape_vec((height, J, width), p).expect("a line a row");
+                judge(&p, lesson.later[case], shares[l][case])
+            };
+            lessons.iter().enumerate().map(one).collect()
+        })
+        .collect();
     let learned: Vec<Learned> = bands
         .par_iter()
         .map(|(case, first)| {
@@ -185,18 +221,15 @@ pub(crate) fn learn(
             let mut learned = Learned::none(lessons.len(), rows.len() * width);
             let mut row = Row::new(width);
             let mut forecasts = vec![0.0; S * J * width];
-            let (mut p, mut of_p) = (vec![0.0; J * width], vec![0.0; J * width]);
+            let mut p = vec![0.0; J * width];
             let mut of_features = vec![0.0; WIDTH * width];
             for (k, y) in rows.enumerate() {
                 analytic[*case].row(y, &mut forecasts);
                 let here = features.row(*case, y);
-                for (l, lesson) in lessons.iter().enumerate() {
+                for l in 0..lessons.len() {
                     let lead = &leads[l][*case];
                     row.probability(&here, &forecasts, lead, &readout, &mut p);
-                    let share = shares[l][*case];
-                    let truth = lesson.truth[*case].row(y);
-                    let rain = truth.as_slice().expect("what was observed lies in one piece");
-                    learned.value += f64::from(share) * loss(&p, rain, share, &mut of_p);
+                    let of_p = judged[*case][l].1.index_axis(Axis(0), y);
                     let mut parts = of_features.chunks_exact_mut(width);
                     let mut into: [&mut [f32]; WIDTH] = std::array::from_fn(|_| parts.next().expect("a part a channel"));
                     wide(Backward {
@@ -206,7 +239,7 @@ pub(crate) fn learn(
                         lead,
                         readout: &readout,
                         probability: &p,
-                        of_probability: &of_p,
+                        of_probability: of_p.to_slice().expect("a row lies in one piece"),
                         sum: &mut learned.gradients[l],
                         into: &mut into,
                     });
@@ -221,9 +254,8 @@ pub(crate) fn learn(
         .collect();
     let mut of_features = vec![0.0f32; features.values.len()];
     let mut gradients: Vec<Vec<Gradient>> = lessons.iter().map(|_| vec![Gradient::none(); cases]).collect();
-    let mut value = 0.0;
+    let value: f64 = judged.iter().flatten().map(|(value, _)| value).sum();
     for ((case, first), learned) in bands.into_iter().zip(learned) {
-        value += learned.value;
         for (of, by_case) in learned.gradients.iter().zip(&mut gradients) {
             by_case[case].add(of);
         }
@@ -252,6 +284,34 @@ pub(crate) fn learn(
     (value as f32, of_features, total + along(weight, of_weight) + along(bias, of_bias))
 }
 
+/// The loss of probabilities `[y, J, x]` at the places of the reference time, carried to where the air is later, times `share`; and its derivative with
+/// respect to them.
+fn judge(probability: &Array3<f32>, later: &Later, share: f32) -> (f64, Array3<f32>) {
+    let (height, _, width) = probability.dim();
+    let mut of_probability = Array3::<f32>::zeros(probability.raw_dim());
+    let (mut there, mut of_there) = (vec![0.0f32; J * width], vec![0.0f32; J * width]);
+    let mut value = 0.0;
+    for y in 0..height {
+        let rain = later.rain.row(y);
+        let observed = || (0..width).filter(|x| !rain[*x].is_nan()).map(|x| (x, later.around((y, x))));
+        for (x, around) in observed() {
+            for j in 0..J {
+                there[j * width + x] = around.iter().map(|([y, x], count)| count * probability[[*y, j, *x]]).sum();
+            }
+        }
+        let rain = rain.as_slice().expect("what was observed lies in one piece");
+        value += f64::from(share) * loss(&there, rain, share, &mut of_there);
+        for (x, around) in observed() {
+            for j in 0..J {
+                for ([y, from], count) in around {
+                    of_probability[[y, j, from]] += count * of_there[j * width + x];
+                }
+            }
+        }
+    }
+    (value, of_probability)
+}
+
 /// Σ of each number of a tensor times its gradient: the gradient of this is the one given.
 pub(crate) fn along<const D: usize>(tensor: Tensor<D>, gradient: Vec<f32>) -> Tensor<1> {
     let gradient = TensorData::new(gradient, tensor.shape());
@@ -260,7 +320,6 @@ pub(crate) fn along<const D: usize>(tensor: Tensor<D>, gradient: Vec<f32>) -> Te
 
 /// What a band adds.
 struct Learned {
-    value: f64,
     gradients: Vec<Gradient>,
     of_features: Vec<Vec<f32>>,
 }
@@ -268,7 +327,6 @@ struct Learned {
 impl Learned {
     fn none(lessons: usize, cells: usize) -> Self {
         Self {
-            value: 0.0,
             gradients: vec![Gradient::none(); lessons],
             of_features: vec![vec![0.0; cells]; WIDTH],
         }
@@ -277,7 +335,11 @@ impl Learned {
 
 /// By how much each cell of each case counts: the weight of its lead time over all observed cells and lessons.
 pub(crate) fn shares(lesson: &Lesson<'_>, lessons: usize) -> Vec<f32> {
-    let observed: usize = lesson.truth.iter().map(|t| t.iter().filter(|r| !r.is_nan()).count()).sum();
+    let observed: usize = lesson
+        .later
+        .iter()
+        .map(|later| later.rain.iter().filter(|r| !r.is_nan()).count())
+        .sum();
     let all = (observed.max(1) * lessons) as f32;
     lesson.lead_min.iter().map(|t| lead_weight(*t) / all).collect()
 }

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use crate::{
     analytic::Analytic,
     head::{Lesson, numbers, shares},
+    later::carried,
     loss::{BRIER_WEIGHT, LEAST, LOG_WEIGHT},
     mixture::{self, BOUNDS, CELL_MOST, TABLE_MOST, epsilons},
     nowcast_net::{J, Leads, RainNet, S, THRESHOLDS_MM_H, WIDTH},
@@ -20,7 +21,7 @@ pub(crate) fn learn(net: &RainNet, features: Tensor<4>, analytic: &[Analytic], l
     let forecasts = forecasts(analytic, (height, width), &features.device());
     let mut total = Tensor::<1>::zeros([1], &features.device());
     for lesson in lessons {
-        let p = probability(net, features.clone(), forecasts.clone(), &lesson.leads);
+        let p = carried(probability(net, features.clone(), forecasts.clone(), &lesson.leads), &lesson.later);
         total = total + loss(p, lesson, &shares(lesson, lessons.len()));
     }
     (numbers(total.clone())[0], total)
@@ -75,8 +76,8 @@ fn loss(probability: Tensor<4>, lesson: &Lesson<'_>, shares: &[f32]) -> Tensor<1
     let [n, _, h, w] = probability.dims();
     let device = probability.device();
     let (mut rain, mut weight) = (vec![0.0f32; n * h * w], vec![0.0f32; n * h * w]);
-    for (case, (truth, share)) in lesson.truth.iter().zip(shares).enumerate() {
-        for ((y, x), observed) in truth.indexed_iter().filter(|(_, r)| !r.is_nan()) {
+    for (case, (later, share)) in lesson.later.iter().zip(shares).enumerate() {
+        for ((y, x), observed) in later.rain.indexed_iter().filter(|(_, r)| !r.is_nan()) {
             let at = (case * h + y) * w + x;
             (rain[at], weight[at]) = (*observed, *share);
         }
@@ -101,7 +102,7 @@ mod tests {
     use ndarray::{Array2, Array3};
 
     use super::*;
-    use crate::{body, nowcast_net::FRAMES, scene::Scene};
+    use crate::{body, later::Later, nowcast_net::FRAMES, scene::Scene};
 
     #[test]
     fn loss_and_gradients_are_those_of_the_plain_loops() {
@@ -117,8 +118,11 @@ mod tests {
                 step_min: 5.0,
             })
             .collect();
-        let truth: Vec<Array2<f32>> = (0..2)
-            .map(|case| Array2::from_shape_fn((N, N), |(y, x)| if y > 25 { f32::NAN } else { wave(y, x, 6.0 + case as f32) }))
+        let later: Vec<Later> = (0..2)
+            .map(|case| Later {
+                rain: Array2::from_shape_fn((N, N), |(y, x)| if y > 25 { f32::NAN } else { wave(y, x, 6.0 + case as f32) }),
+                from: Array3::from_shape_fn((2, N, N), |(k, y, x)| 0.9 * [y, x][k] as f32 + 0.2 * case as f32),
+            })
             .collect();
         let analytic: Vec<Analytic> = scenes.iter().map(|s| Analytic::new(s, (N, N))).collect();
         let all: Vec<&Scene> = scenes.iter().collect();
@@ -128,7 +132,7 @@ mod tests {
                 .map(|lead_min: [f32; 2]| Lesson {
                     leads: net.leads(&lead_min, &device),
                     lead_min: lead_min.to_vec(),
-                    truth: truth.iter().collect(),
+                    later: later.iter().collect(),
                 })
                 .collect();
             let (value, total) = learn(&lessons);

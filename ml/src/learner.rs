@@ -58,7 +58,7 @@ impl Learner for RainNet {
                 Lesson {
                     leads: self.leads(&lead_min, device),
                     lead_min,
-                    truth: samples.iter().map(|s| &s.truth[k]).collect(),
+                    later: samples.iter().map(|s| &s.later[k]).collect(),
                 }
             })
             .collect();

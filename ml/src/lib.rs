@@ -13,6 +13,7 @@ pub mod graph;
 mod head;
 mod head_tensors;
 mod hold;
+mod later;
 mod layers;
 mod learner;
 mod look;

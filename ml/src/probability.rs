@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::nowcast_net::{J, THRESHOLDS_MM_H};
 
 /// Least probability at which the rain field whose area is right says yes.
-const LEAST_YES: f32 = 0.15;
+const LEAST_YES: f32 = 0.05;
 
 /// Which rain field stands for the probabilities.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub enum RainOf {
 
 /// The rain field `[y, x]`, mm h⁻¹, whose area at or above each threshold is the expected area Σ P.
 ///
-/// For each threshold the cells of highest probability are taken until their number is Σ P, but none below 0.15. No observation is needed. NaN
+/// For each threshold the cells of highest probability are taken until their number is Σ P, but none below 0.05. No observation is needed. NaN
 /// where the probability is.
 pub(crate) fn area_matched(probability: ArrayView3<'_, f32>) -> Array2<f32> {
     let yes: Vec<f32> = probability

@@ -23,8 +23,8 @@ const AHEAD: usize = 8;
 ///
 /// All numbers are little-endian: the length of the weights in eight bytes and the weights as safetensors; then for each window, in numbers of
 /// four bytes, planes of 128 x 128 cells (rain of the four frames, mm h⁻¹, newest first and moved to the reference time; 1 where each of them
-/// was observed; motion north and east, cells a minute; what was observed at two lead times, NaN where nothing was), the time between frames
-/// and the two lead times, minutes. A reader that goes away ends the writing.
+/// was observed; motion north and east, cells a minute; what was observed at two lead times where the air of the window is by then, NaN where nothing was; for
+/// each of the two the row and the column of the window from which the air came), the time between frames and the two lead times, minutes. A reader that goes away ends the writing.
 ///
 /// # Errors
 ///
@@ -51,7 +51,7 @@ pub fn write_windows(
             let windows: Vec<Vec<u8>> = steps
                 .par_iter()
                 .flat_map(|step| (0..config.batch).into_par_iter().map(move |k| (*step, k)))
-                .map(|(step, k)| bytes(&draw(&prepared, training::seed_of(seed, step, k))))
+                .map(|(step, k)| bytes(&draw(&prepared, config.before_moving, training::seed_of(seed, step, k))))
                 .collect();
             for (step, of_step) in steps.iter().zip(windows.chunks(config.batch)) {
                 of_step.iter().try_for_each(|window| out.write_all(window))?;
@@ -72,7 +72,8 @@ fn bytes(sample: &Sample) -> Vec<u8> {
     for stack in [&scene.rain, &scene.valid, &scene.motion] {
         put(stack, &mut bytes);
     }
-    sample.truth.iter().for_each(|plane| put(plane, &mut bytes));
+    sample.later.iter().for_each(|later| put(&later.rain, &mut bytes));
+    sample.later.iter().for_each(|later| put(&later.from, &mut bytes));
     for number in [scene.step_min, sample.lead_min[0], sample.lead_min[1]] {
         bytes.extend(number.to_le_bytes());
     }
@@ -125,15 +126,16 @@ mod tests {
         std::fs::write(folder.join("start.safetensors"), of_weights).unwrap();
         assert!(weights::load_one(&folder.join("start.safetensors"), RainNet::new(&Device::flex())).is_ok());
         std::fs::remove_dir_all(&folder).unwrap();
-        let size = 4 * (12 * CROP * CROP + 3);
+        let size = 4 * (16 * CROP * CROP + 3);
         assert_eq!(windows.len(), 4 * size);
         let prepared = training::prepared(&events, &|_| {}).unwrap();
-        let sample = draw(&prepared, training::seed_of(Seed(3), 1, 0));
+        let sample = draw(&prepared, false, training::seed_of(Seed(3), 1, 0));
         let number = |k: usize| f32::from_le_bytes(windows[2 * size + 4 * k..][..4].try_into().unwrap());
         assert_eq!(number(64 * CROP + 5), sample.scene.rain[[0, 64, 5]]);
         let truth = number((11 * CROP + 64) * CROP + 64);
-        assert!(truth == sample.truth[1][[64, 64]] || truth.is_nan() && sample.truth[1][[64, 64]].is_nan());
-        assert_eq!(number(12 * CROP * CROP + 2), sample.lead_min[1]);
+        assert!(truth == sample.later[1].rain[[64, 64]] || truth.is_nan() && sample.later[1].rain[[64, 64]].is_nan());
+        assert_eq!(number((15 * CROP + 64) * CROP + 64), sample.later[1].from[[1, 64, 64]]);
+        assert_eq!(number(16 * CROP * CROP + 2), sample.lead_min[1]);
         assert!(write_windows(&config, &events, Seed(3), &mut Closed, &|_| {}).is_ok());
     }
 }

@@ -105,14 +105,19 @@ def head(g, A, lead):
     return (c / (c + (1 - c) * torch.exp(-z))).log().cumsum(1).exp()
 
 
-def lesson(rain, valid, motion, step, lead, truth):
+def carried(p, source):
+    # Where -1 and 1 are the centres of the outermost cells; columns come first.
+    return F.grid_sample(p, 2 / (N - 1) * source.flip(1).permute(0, 2, 3, 1) - 1, align_corners=True)
+
+
+def lesson(rain, valid, motion, step, lead, truth, source):
     g, A, total = encode(rain, valid, motion, step), forecasts(rain, valid, THR), 0
     for l in range(2):
         t = truth[:, l:l + 1]
         seen = (~torch.isnan(t)).float()
         share = (lead[:, l] / 30) ** -0.4 / (seen.sum().clamp_min(1) * 2)
         over = (torch.nan_to_num(t) >= THR).float()
-        held = head(g, A, lead[:, l]).clamp(1e-6, 1 - 1e-6)
+        held = carried(head(g, A, lead[:, l]), source[:, l]).clamp(1e-6, 1 - 1e-6)
         right = over * held + (1 - over) * (1 - held)
         total = total + ((BR * (1 - right) ** 2 - AL * right.log()) * (seen * share.view(-1, 1, 1, 1))).sum()
     return total
@@ -120,7 +125,8 @@ def lesson(rain, valid, motion, step, lead, truth):
 tiny = torch.finfo(torch.float32).tiny
 knobs = torch.zeros(4, device=dev)  # rate, 1 - b1^t, 1 - b2^t, memory
 static = dict(rain=torch.zeros(B, 4, N, N, device=dev), valid=torch.ones(B, 4, N, N, device=dev), motion=torch.zeros(B, 2, N, N, device=dev),
-              step=torch.full((B,), 5.0, device=dev), lead=torch.full((B, 2), 30.0, device=dev), truth=torch.zeros(B, 2, N, N, device=dev))
+              step=torch.full((B,), 5.0, device=dev), lead=torch.full((B, 2), 30.0, device=dev), truth=torch.zeros(B, 2, N, N, device=dev),
+              source=torch.zeros(B, 2, 2, N, N, device=dev))
 loss_now = torch.zeros((), device=dev)
 
 
@@ -144,7 +150,7 @@ def rate(step):
     part = (step - R["warmup"]) / max(R["steps"] - R["warmup"], 1)
     return R["learning_rate"] * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * part)))
 
-each_floats = 12 * N * N + 3
+each_floats = 16 * N * N + 3
 ready = queue.Queue(maxsize=24)
 
 
@@ -172,11 +178,12 @@ losses = []
 for step in range(steps):
     a = ready.get()
     if gpu: a = a.to(dev, non_blocking=True)
-    planes = a[:, :12 * N * N].view(B, 12, N, N)
+    planes = a[:, :16 * N * N].view(B, 16, N, N)
     static["rain"].copy_(planes[:, :4])
     static["valid"].copy_(planes[:, 4:8])
     static["motion"].copy_(planes[:, 8:10])
     static["truth"].copy_(planes[:, 10:12])
+    static["source"].copy_(planes[:, 12:].view(B, 2, 2, N, N))
     static["step"].copy_(a[:, -3])
     static["lead"].copy_(a[:, -2:])
     k = torch.tensor([rate(step), 1 - 0.9 ** (step + 1), 1 - 0.98 ** (step + 1), min(R["average"], (1 + step) / (10 + step))])
