@@ -179,6 +179,7 @@ pub(crate) fn learn(
     let bands: Vec<(usize, usize)> = (0..cases)
         .flat_map(|case| (0..height).step_by(BAND).map(move |first| (case, first)))
         .collect();
+    // What comes from one row is judged in several others, so that all is said first; going back it is said again, for what lies in between is not kept.
     let said: Vec<Vec<f32>> = bands
         .par_iter()
         .map(|(case, first)| {

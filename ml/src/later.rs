@@ -7,7 +7,7 @@ use burn::tensor::{
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 use nowblend_field::{
     Grid, LeadTime, Motion,
-    advection::{Interpolation, SemiLagrangian, value_at},
+    advection::{Displacement, Interpolation, SemiLagrangian, value_at},
 };
 
 /// Cells around a window and where it goes in which the motion is known, too.
@@ -55,15 +55,12 @@ impl Later {
         });
         let first = gone.map(|gone| gone.min(0) - RIM);
         let size = gone.map(|gone| (side + gone.abs() + 2 * RIM) as usize);
-        // One metre a cell and a velocity in cells a second: the trajectories come out in cells.
-        let rates = |k: usize| {
+        let around = |k: usize| {
             Array2::from_shape_fn((size[0], size[1]), |(i, j)| {
-                motion_at(k, y + first[0] + i as isize, x + first[1] + j as isize) / 60.0
+                motion_at(k, y + first[0] + i as isize, x + first[1] + j as isize)
             })
         };
-        let mut trajectories =
-            SemiLagrangian::default().trajectories(&Motion::new(rates(1), rates(0)), &Grid::plane(size[0], size[1], 1.0));
-        let back = trajectories.advance_to(LeadTime::from_seconds((lead_min * 60.0).round() as u32));
+        let back = ways_back(&around(0), &around(1), lead_min);
         let last = [(h as isize - 1 - y).min(side - 1) as f32, (w as isize - 1 - x).min(side - 1) as f32];
         let mut rain = Array2::from_elem((place.side, place.side), f32::NAN);
         let mut from = Array3::zeros((2, place.side, place.side));
@@ -89,10 +86,9 @@ impl Later {
     ///
     /// The forward trajectory under a steady motion is the backward one under the opposite motion.
     pub fn before_moving(frame: ArrayView2<'_, f32>, motion: &Array3<f32>, place: Place, lead_min: f32) -> Self {
-        let opposite = |k: usize| motion.index_axis(Axis(0), k).mapv(|m| -m / 60.0);
+        let opposite = |k: usize| motion.index_axis(Axis(0), k).mapv(|m| -m);
         let (_, h, w) = motion.dim();
-        let mut trajectories = SemiLagrangian::default().trajectories(&Motion::new(opposite(1), opposite(0)), &Grid::plane(h, w, 1.0));
-        let forward = trajectories.advance_to(LeadTime::from_seconds((lead_min * 60.0).round() as u32));
+        let forward = ways_back(&opposite(0), &opposite(1), lead_min);
         let rain = Array2::from_shape_fn((h, w), |(y, x)| {
             let (dy, dx) = forward.at(y, x);
             let (y, x) = (place.part.0 + place.window.0 + y, place.part.1 + place.window.1 + x);
@@ -115,6 +111,17 @@ impl Later {
             ([south + 1, west + 1], up * right),
         ]
     }
+}
+
+/// From where the air of each cell came under a motion north and east, cells a minute.
+fn ways_back(north: &Array2<f32>, east: &Array2<f32>, lead_min: f32) -> Displacement {
+    // One metre a cell and a velocity in cells a second: the trajectories come out in cells.
+    let motion = Motion::new(east / 60.0, north / 60.0);
+    let (h, w) = north.dim();
+    let mut trajectories = SemiLagrangian::default().trajectories(&motion, &Grid::plane(h, w, 1.0));
+    trajectories
+        .advance_to(LeadTime::from_seconds((lead_min * 60.0).round() as u32))
+        .clone()
 }
 
 /// Planes `[N, C, y, x]` at the places of the reference time, carried to where the air of each case is later.
