@@ -228,7 +228,7 @@ fn line(plane: &Array2<f32>, y: usize) -> &[f32] {
 }
 
 /// Blur by 1 2 1 in both directions, edges repeated.
-fn blurred(plane: ArrayView2<'_, f32>) -> Array2<f32> {
+pub(crate) fn blurred(plane: ArrayView2<'_, f32>) -> Array2<f32> {
     let (ny, nx) = plane.dim();
     let across = |of: &Array2<f32>, axis: usize| {
         let last = of.len_of(Axis(axis)) - 1;

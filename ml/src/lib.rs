@@ -21,6 +21,7 @@ mod loss;
 mod mixture;
 mod nowcast_net;
 mod nowcaster;
+mod nugget;
 mod probability;
 mod ready;
 mod refine;

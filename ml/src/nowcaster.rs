@@ -15,6 +15,7 @@ use crate::{
     hold::hold,
     look::{Look, Said},
     nowcast_net::{J, RainNet, THRESHOLDS_MM_H},
+    nugget,
     probability::{RainOf, area_matched, from_yes, mean, quantile},
     ready::Ready,
     tiles::{self, LEAST_TILE},
@@ -180,7 +181,8 @@ impl Forecaster for NowcastNet {
     }
 
     /// Brings the newest frames to about 2 km, computes the network's body once and its head for each lead time, and carries the
-    /// probabilities along the motion; for the first minutes of a finer map the same in cells of half that size or its own.
+    /// probabilities along the motion; for the first minutes of a finer map the same in cells of half that size or its own, whose newest frame
+    /// is cleared of noise.
     fn start<'a>(&'a self, analysis: &'a Analysis, lead_times: &'a [LeadTime], _: Seed) -> Result<Box<dyn Run + 'a>, FieldError> {
         let ready = Ready::new(analysis, lead_times, self.name())?;
         let mut notices = ready.notices.clone();
@@ -191,7 +193,9 @@ impl Forecaster for NowcastNet {
             let (ny, nx) = analysis.grid().shape();
             let cells = ny.div_ceil(factor) * nx.div_ceil(factor);
             if cells <= self.close_up_cells {
-                close = Some(self.look(&Ready::of(analysis, factor)?, lead_times));
+                let mut ready = Ready::of(analysis, factor)?;
+                nugget::take_off(&mut ready.scene);
+                close = Some(self.look(&ready, lead_times));
             } else {
                 let message = format!(
                     "no close look for the first minutes: it needs {cells} cells, `close_up_cells` is {}",
