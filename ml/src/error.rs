@@ -53,16 +53,6 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
-    /// A key of the configuration is out of its bounds.
-    #[error("`{key}` is {found}, expected {expected}")]
-    Config {
-        /// The key.
-        key: &'static str,
-        /// Its value.
-        found: f64,
-        /// The bounds in words.
-        expected: &'static str,
-    },
     /// There is nothing to learn from.
     #[error("no training window: {reason}\nhint: an event needs at least five frames, some of them wet")]
     NoWindows {

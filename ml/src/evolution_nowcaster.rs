@@ -50,7 +50,7 @@ impl Evolution {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`], and [`Error::Weights`] for weights that cannot be read or belong to another network.
+    /// A number out of its bounds, and [`Error::Weights`] for weights that cannot be read or belong to another network.
     pub fn new(config: &EvolutionConfig) -> Result<Self, Error> {
         tiles::check(config.tile_cells)?;
         let device = Device::flex();

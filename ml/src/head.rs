@@ -171,42 +171,25 @@ pub(crate) fn learn(
     lessons: &[Lesson<'_>],
     device: &Device,
 ) -> (f32, Vec<f32>, Tensor<1>) {
-    let readout = readout(net);
     let (height, width) = features.shape;
     let cases = analytic.len();
     let shares: Vec<Vec<f32>> = lessons.iter().map(|lesson| shares(lesson, lessons.len())).collect();
-    let leads: Vec<Vec<Lead>> = lessons.iter().map(|lesson| leads(&lesson.leads)).collect();
+    let told = Batch {
+        features,
+        analytic,
+        leads: lessons.iter().map(|lesson| leads(&lesson.leads)).collect(),
+        readout: readout(net),
+    };
     let bands: Vec<(usize, usize)> = (0..cases)
         .flat_map(|case| (0..height).step_by(BAND).map(move |first| (case, first)))
         .collect();
     // What comes from one row is judged in several others, so that all is said first; going back it is said again, for what lies in between is not kept.
-    let said: Vec<Vec<f32>> = bands
-        .par_iter()
-        .map(|(case, first)| {
-            let rows = *first..(first + BAND).min(height);
-            let mut said = vec![0.0; lessons.len() * rows.len() * J * width];
-            let mut row = Row::new(width);
-            let mut forecasts = vec![0.0; S * J * width];
-            let mut lines = said.chunks_exact_mut(J * width);
-            for y in rows {
-                analytic[*case].row(y, &mut forecasts);
-                let here = features.row(*case, y);
-                for (lead, line) in leads.iter().zip(&mut lines) {
-                    row.probability(&here, &forecasts, &lead[*case], &readout, line);
-                }
-            }
-            said
-        })
-        .collect();
-    let of_case = height.div_ceil(BAND);
-    let judged: Vec<Vec<(f64, Array3<f32>)>> = (0..cases)
-        .into_par_iter()
-        .map(|case| {
-            let lines = || {
-                said[case * of_case..][..of_case]
-                    .iter()
-                    .flat_map(|band| band.chunks_exact(J * width))
-            };
+    let said: Vec<Vec<f32>> = bands.par_iter().map(|(case, first)| told.said(*case, *first)).collect();
+    let judged: Vec<Vec<(f64, Array3<f32>)>> = said
+        .par_chunks(height.div_ceil(BAND))
+        .enumerate()
+        .map(|(case, said)| {
+            let lines = || said.iter().flat_map(|band| band.chunks_exact(J * width));
             let one = |(l, lesson): (usize, &Lesson<'_>)| {
                 let p: Vec<f32> = lines().skip(l).step_by(lessons.len()).flatten().copied().collect();
                 let p = Array3::from_shape_vec((height, J, width), p).expect("a line a row");
@@ -217,41 +200,7 @@ pub(crate) fn learn(
         .collect();
     let learned: Vec<Learned> = bands
         .par_iter()
-        .map(|(case, first)| {
-            let rows = *first..(first + BAND).min(height);
-            let mut learned = Learned::none(lessons.len(), rows.len() * width);
-            let mut row = Row::new(width);
-            let mut forecasts = vec![0.0; S * J * width];
-            let mut p = vec![0.0; J * width];
-            let mut of_features = vec![0.0; WIDTH * width];
-            for (k, y) in rows.enumerate() {
-                analytic[*case].row(y, &mut forecasts);
-                let here = features.row(*case, y);
-                for l in 0..lessons.len() {
-                    let lead = &leads[l][*case];
-                    row.probability(&here, &forecasts, lead, &readout, &mut p);
-                    let of_p = judged[*case][l].1.index_axis(Axis(0), y);
-                    let mut parts = of_features.chunks_exact_mut(width);
-                    let mut into: [&mut [f32]; WIDTH] = std::array::from_fn(|_| parts.next().expect("a part a channel"));
-                    wide(Backward {
-                        row: &row,
-                        features: &here,
-                        analytic: &forecasts,
-                        lead,
-                        readout: &readout,
-                        probability: &p,
-                        of_probability: of_p.to_slice().expect("a row lies in one piece"),
-                        sum: &mut learned.gradients[l],
-                        into: &mut into,
-                    });
-                    for (c, of) in of_features.chunks_exact(width).enumerate() {
-                        let to = &mut learned.of_features[c][k * width..][..width];
-                        to.iter_mut().zip(of).for_each(|(to, of)| *to += of);
-                    }
-                }
-            }
-            learned
-        })
+        .map(|(case, first)| told.learned(*case, *first, &judged[*case]))
         .collect();
     let mut of_features = vec![0.0f32; features.values.len()];
     let mut gradients: Vec<Vec<Gradient>> = lessons.iter().map(|_| vec![Gradient::none(); cases]).collect();
@@ -283,6 +232,73 @@ pub(crate) fn learn(
         bias: of_bias,
     } = of_readout.readout;
     (value as f32, of_features, total + along(weight, of_weight) + along(bias, of_bias))
+}
+
+/// What a batch is told from, band by band of rows.
+struct Batch<'a> {
+    features: &'a Features,
+    /// Of each case.
+    analytic: &'a [Analytic],
+    /// Of each lesson and case.
+    leads: Vec<Vec<Lead>>,
+    readout: Readout,
+}
+
+impl Batch<'_> {
+    /// Probabilities `[y, lesson, J, x]` of the rows of a case from the `first` of a band on.
+    fn said(&self, case: usize, first: usize) -> Vec<f32> {
+        let (height, width) = self.features.shape;
+        let rows = first..(first + BAND).min(height);
+        let mut said = vec![0.0; self.leads.len() * rows.len() * J * width];
+        let mut row = Row::new(width);
+        let mut forecasts = vec![0.0; S * J * width];
+        let mut lines = said.chunks_exact_mut(J * width);
+        for y in rows {
+            self.analytic[case].row(y, &mut forecasts);
+            let here = self.features.row(case, y);
+            for (lead, line) in self.leads.iter().zip(&mut lines) {
+                row.probability(&here, &forecasts, &lead[case], &self.readout, line);
+            }
+        }
+        said
+    }
+
+    /// What the same rows add to the gradients, from the derivative of the loss with respect to the probabilities `[y, J, x]` of each lesson.
+    fn learned(&self, case: usize, first: usize, judged: &[(f64, Array3<f32>)]) -> Learned {
+        let (height, width) = self.features.shape;
+        let rows = first..(first + BAND).min(height);
+        let mut learned = Learned::none(self.leads.len(), rows.len() * width);
+        let mut row = Row::new(width);
+        let mut forecasts = vec![0.0; S * J * width];
+        let mut p = vec![0.0; J * width];
+        let mut of_features = vec![0.0; WIDTH * width];
+        for (k, y) in rows.enumerate() {
+            self.analytic[case].row(y, &mut forecasts);
+            let here = self.features.row(case, y);
+            for ((lead, (_, of_p)), sum) in self.leads.iter().zip(judged).zip(&mut learned.gradients) {
+                row.probability(&here, &forecasts, &lead[case], &self.readout, &mut p);
+                let of_p = of_p.index_axis(Axis(0), y);
+                let mut parts = of_features.chunks_exact_mut(width);
+                let mut into: [&mut [f32]; WIDTH] = std::array::from_fn(|_| parts.next().expect("a part a channel"));
+                wide(Backward {
+                    row: &row,
+                    features: &here,
+                    analytic: &forecasts,
+                    lead: &lead[case],
+                    readout: &self.readout,
+                    probability: &p,
+                    of_probability: of_p.to_slice().expect("a row lies in one piece"),
+                    sum,
+                    into: &mut into,
+                });
+                for (c, of) in of_features.chunks_exact(width).enumerate() {
+                    let to = &mut learned.of_features[c][k * width..][..width];
+                    to.iter_mut().zip(of).for_each(|(to, of)| *to += of);
+                }
+            }
+        }
+        learned
+    }
 }
 
 /// The loss of probabilities `[y, J, x]` at the places of the reference time, carried to where the air is later, times `share`; and its derivative with

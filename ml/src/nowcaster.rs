@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use burn::tensor::Device;
 use ndarray::{Array2, ArrayView3, Axis};
 use nowblend_field::{
-    Analysis, Error as FieldError, Exceedance, Forecaster, LeadTime, Notice, NoticeKind, Run, Seed, Slice, advection::Interpolation,
+    Analysis, Bounds, Error as FieldError, Exceedance, Forecaster, LeadTime, Notice, NoticeKind, Run, Seed, Slice, advection::Interpolation,
 };
 use serde::{Deserialize, Serialize};
 
@@ -85,30 +85,20 @@ impl NowcastNet {
     ///
     /// # Errors
     ///
-    /// [`Error::Weights`] for weights that cannot be read or belong to another network.
+    /// A number out of its bounds, and [`Error::Weights`] for weights that cannot be read or belong to another network.
     pub fn new(config: &NowcastNetConfig) -> Result<Self, Error> {
         tiles::check(config.tile_cells)?;
-        if let RainOf::Quantile(level) = config.rain
-            && !(level > 0.0 && level < 1.0)
-        {
-            return Err(Error::Config {
-                key: "rain.quantile",
-                found: level,
-                expected: "more than 0 and less than 1",
-            });
+        let time =
+            |bounds: Bounds, what, found: f64| bounds.holds(found > 0.0 && found <= 1e4, what, found, "more than 0 and at most 10000");
+        let mut bounds = Bounds::default();
+        if let RainOf::Quantile(level) = config.rain {
+            bounds = bounds.holds(level > 0.0 && level < 1.0, "`rain.quantile`", level, "more than 0 and less than 1");
         }
-        let strength = |key, found: f64| (key, found, (0.0..=20.0).contains(&found), "0 to 20");
-        let time = |key, found: f64| (key, found, found > 0.0 && found <= 1e4, "more than 0 and at most 10000");
-        let bounds = [
-            strength("detail", config.detail),
-            time("detail_min", config.detail_min),
-            strength("close_up", config.close_up),
-            time("close_up_min", config.close_up_min),
-            ("hold", config.hold, (0.0..=1.0).contains(&config.hold), "0 to 1"),
-        ];
-        if let Some((key, found, _, expected)) = bounds.into_iter().find(|(_, _, fine, _)| !fine) {
-            return Err(Error::Config { key, found, expected });
-        }
+        bounds = bounds.number("`detail`", config.detail, 0.0..=20.0, "0 to 20");
+        bounds = time(bounds, "`detail_min`", config.detail_min);
+        bounds = bounds.number("`close_up`", config.close_up, 0.0..=20.0, "0 to 20");
+        bounds = time(bounds, "`close_up_min`", config.close_up_min);
+        bounds.share("`hold`", config.hold).result()?;
         let device = Device::flex();
         let nets = if config.checkpoint.as_os_str().is_empty() {
             weights::shipped(&device)?

@@ -1,9 +1,9 @@
 //! Maps of any size, in overlapping tiles whose features fade into each other, so that memory is bounded and no seam shows.
 
+use nowblend_field::{Bounds, Error};
 use rayon::prelude::*;
 
 use crate::{
-    Error,
     body::Body,
     head::Features,
     nowcast_net::{MULTIPLE, RainNet, WIDTH},
@@ -20,16 +20,12 @@ pub(crate) const LEAST_TILE: usize = 224;
 ///
 /// # Errors
 ///
-/// [`Error::Config`].
+/// A number out of its bounds.
 pub(crate) fn check(tile: usize) -> Result<(), Error> {
-    if tile < LEAST_TILE || !tile.is_multiple_of(MULTIPLE) {
-        return Err(Error::Config {
-            key: "tile_cells",
-            found: tile as f64,
-            expected: "a multiple of 32, at least 224",
-        });
-    }
-    Ok(())
+    let fine = tile >= LEAST_TILE && tile.is_multiple_of(MULTIPLE);
+    Bounds::default()
+        .holds(fine, "`tile_cells`", tile as f64, "a multiple of 32, at least 224")
+        .result()
 }
 
 /// Rows and columns of a scene, padded to multiples of 32.

@@ -13,7 +13,7 @@ use burn::{
     optim::{AdamWConfig, GradientsParams, ModuleOptimizer},
     tensor::{Device, Tensor},
 };
-use nowblend_field::Seed;
+use nowblend_field::{Bounds, Seed};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -511,38 +511,21 @@ fn with_tensors<M: Module>(net: M, tensors: Vec<Tensor<1>>) -> M {
     net.map(&mut Replace(tensors.into_iter()))
 }
 
-pub(crate) fn check(config: &TrainConfig) -> Result<(), Error> {
-    let bounds = [
-        (
-            "steps",
+pub(crate) fn check(config: &TrainConfig) -> Result<(), nowblend_field::Error> {
+    let (rate, average) = (config.learning_rate, f64::from(config.average));
+    let steps = config.steps > 0 || !config.start_from.as_os_str().is_empty();
+    Bounds::default()
+        .holds(
+            steps,
+            "`steps`",
             config.steps as f64,
-            config.steps > 0 || !config.start_from.as_os_str().is_empty(),
             "at least 1, or 0 with `start_from` to score its weights",
-        ),
-        ("batch", config.batch as f64, config.batch > 0, "at least 1"),
-        (
-            "validate_every",
-            config.validate_every as f64,
-            config.validate_every > 0,
-            "at least 1",
-        ),
-        (
-            "learning_rate",
-            config.learning_rate,
-            config.learning_rate > 0.0 && config.learning_rate < 1.0,
-            "between 0 and 1",
-        ),
-        (
-            "average",
-            f64::from(config.average),
-            (0.0..1.0).contains(&config.average),
-            "at least 0 and below 1",
-        ),
-    ];
-    match bounds.into_iter().find(|(_, _, fine, _)| !fine) {
-        Some((key, found, _, expected)) => Err(Error::Config { key, found, expected }),
-        None => Ok(()),
-    }
+        )
+        .count("`batch`", config.batch, 1..=usize::MAX, "at least 1")
+        .count("`validate_every`", config.validate_every, 1..=usize::MAX, "at least 1")
+        .holds(rate > 0.0 && rate < 1.0, "`learning_rate`", rate, "between 0 and 1")
+        .holds((0.0..1.0).contains(&average), "`average`", average, "at least 0 and below 1")
+        .result()
 }
 
 fn file(path: &Path, e: std::io::Error) -> Error {
