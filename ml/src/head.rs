@@ -310,15 +310,16 @@ fn judge(probability: &Array3<f32>, later: &Later, share: f32) -> (f64, Array3<f
     let mut value = 0.0;
     for y in 0..height {
         let rain = later.rain.row(y);
-        let observed = || (0..width).filter(|x| !rain[*x].is_nan()).map(|x| (x, later.around((y, x))));
-        for (x, around) in observed() {
+        let observed = (0..width).filter(|x| !rain[*x].is_nan());
+        let observed: Vec<_> = observed.map(|x| (x, later.around((y, x)))).collect();
+        for (x, around) in &observed {
             for j in 0..J {
                 there[j * width + x] = around.iter().map(|([y, x], count)| count * probability[[*y, j, *x]]).sum();
             }
         }
         let rain = rain.as_slice().expect("what was observed lies in one piece");
         value += f64::from(share) * loss(&there, rain, share, &mut of_there);
-        for (x, around) in observed() {
+        for (x, around) in observed {
             for j in 0..J {
                 for ([y, from], count) in around {
                     of_probability[[y, j, from]] += count * of_there[j * width + x];

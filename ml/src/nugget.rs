@@ -55,15 +55,15 @@ pub(crate) fn take_off(scene: &mut Scene) {
 
 /// What the details of the newest frame and of the one before it weigh; nothing where all detail lives or no more can be told.
 fn weights(detail: &[Array2<f32>; TOLD_BY], inside: &Array2<bool>) -> Option<[f32; 2]> {
-    let cells: Vec<[f64; TOLD_BY]> = inside
-        .indexed_iter()
-        .filter(|(_, inside)| **inside)
-        .map(|(cell, _)| detail.each_ref().map(|d| f64::from(d[cell])))
-        .collect();
-    if cells.len() < LEAST_CELLS {
+    if inside.iter().filter(|inside| **inside).count() < LEAST_CELLS {
         return None;
     }
-    let product = |a: usize, b: usize| cells.iter().map(|d| d[a] * d[b]).sum::<f64>();
+    let product = |a: usize, b: usize| {
+        Zip::from(inside).and(&detail[a]).and(&detail[b]).fold(
+            0.0,
+            |sum, inside, a, b| if *inside { sum + f64::from(*a) * f64::from(*b) } else { sum },
+        )
+    };
     let variance: [f64; TOLD_BY] = std::array::from_fn(|age| product(age, age));
     let rho = |age: usize| product(0, age) / (variance[0] * variance[age]).sqrt();
     let (one, two) = (rho(1), rho(2));

@@ -9,11 +9,10 @@ use std::{
 
 use burn::{
     grad_clipping::GradientClippingConfig,
-    module::{Module, ModuleMapper, ModuleVisitor, Param},
     optim::{AdamWConfig, GradientsParams, ModuleOptimizer},
-    tensor::{Device, Tensor},
+    tensor::Device,
 };
-use nowblend_field::{Bounds, Seed};
+use nowblend_field::Seed;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -23,9 +22,10 @@ use crate::{
     Error,
     dataset::{Event, Prepared, Sample},
     evolution_net::EvolutionNet,
-    head,
     learner::{Learner, Network},
     nowcast_net::RainNet,
+    parameters::{mixed, numbers, on_processor, replaced},
+    recipe::TrainConfig,
     scoring::{Case, cases, score},
     weights::{self, Origin},
     yes::Yes,
@@ -33,59 +33,6 @@ use crate::{
 
 /// Power that a busy core is taken to need, W: a server of 64 cores at 400 W has about 6 a core, its memory and cooling doubled.
 const WATTS_A_CORE: f64 = 12.0;
-
-/// How the network is trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TrainConfig {
-    /// Which network.
-    pub network: Network,
-    /// File of weights to begin with, from a training on simulated rain, say; empty to begin from nothing.
-    pub start_from: PathBuf,
-    /// Steps in all; 0 scores the weights of `start_from` on the validation events and keeps them with what that showed.
-    pub steps: usize,
-    /// Windows in a step.
-    pub batch: usize,
-    /// Largest step size, after the warm-up.
-    pub learning_rate: f64,
-    /// Steps over which the step size rises.
-    pub warmup: usize,
-    /// Decay of the weights (AdamW).
-    pub weight_decay: f32,
-    /// Judges probabilities where the air starts instead of where they are carried: what came is read in the cell nearest to where the air of each cell goes, half
-    /// a cell off at most. Simulated rain, which moves as it is told, would else teach a network to be too sure of itself.
-    pub before_moving: bool,
-    /// Memory of the moving average of the weights: a share of 1 - this is new at each step.
-    pub average: f32,
-    /// Steps between scores on the validation events.
-    pub validate_every: usize,
-    /// Starts of each validation event that are scored.
-    pub validation_starts: usize,
-    /// Ends the training after so many scores without a better one; 0 for never.
-    pub patience: usize,
-    /// Seconds between checkpoints.
-    pub checkpoint_s: u64,
-}
-
-impl Default for TrainConfig {
-    fn default() -> Self {
-        Self {
-            network: Network::default(),
-            start_from: PathBuf::new(),
-            steps: 3000,
-            batch: 4,
-            learning_rate: 3e-3,
-            warmup: 100,
-            weight_decay: 1e-2,
-            before_moving: false,
-            average: 0.999,
-            validate_every: 250,
-            validation_starts: 4,
-            patience: 0,
-            checkpoint_s: 180,
-        }
-    }
-}
 
 /// How training is going.
 #[derive(Debug, Clone)]
@@ -167,7 +114,7 @@ fn train_network<L: Learner>(
     fresh: bool,
     tell: &(dyn Fn(Told) + Sync),
 ) -> Result<PathBuf, Error> {
-    check(config)?;
+    config.check()?;
     std::fs::create_dir_all(folder).map_err(|e| file(folder, e))?;
     let remark = |words: &str| tell(Told::Remark(words.to_owned()));
     let model = folder.join("model.safetensors");
@@ -283,7 +230,7 @@ impl<L: Learner> Run<L> {
             return Err(Error::Diverged { step, loss: value });
         }
         let gradients = GradientsParams::from_grads(total.backward(), &self.net);
-        let rate = learning_rate(config, step);
+        let rate = config.learning_rate_at(step);
         self.net = self.optimizer.step(rate, self.net.clone(), gradients);
         let memory = config.average.min((1.0 + step as f32) / (10.0 + step as f32));
         self.average = mixed(self.average.clone(), &self.net, memory);
@@ -433,15 +380,6 @@ pub(crate) fn draw(events: &[Prepared], before_moving: bool, seed: Seed) -> Samp
     event.unwrap_or(&events[events.len() - 1]).draw(&mut numbers, before_moving)
 }
 
-/// Rises over the warm-up, then falls to 2 % along a cosine.
-fn learning_rate(config: &TrainConfig, step: usize) -> f64 {
-    if step < config.warmup {
-        return config.learning_rate * (step + 1) as f64 / config.warmup as f64;
-    }
-    let part = (step - config.warmup) as f64 / (config.steps - config.warmup).max(1) as f64;
-    config.learning_rate * (0.02 + 0.98 * 0.5 * (1.0 + (std::f64::consts::PI * part).cos()))
-}
-
 /// Where tensors of training live: on the graphics card where the program was built for one, else in the processor.
 fn device() -> Device {
     #[cfg(feature = "gpu")]
@@ -457,75 +395,6 @@ pub(crate) fn cpu_s() -> Option<f64> {
     let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
     let ticks = |k: usize| fields.get(k)?.parse::<f64>().ok();
     Some((ticks(11)? + ticks(12)?) / 100.0)
-}
-
-/// The same network where forecasts are made.
-fn on_processor<L: Learner>(net: &L) -> L {
-    let processor = Device::flex();
-    replaced(L::untrained(&processor), numbers(net), &processor)
-}
-
-/// `memory` of one network's numbers and the rest of another's, where they are.
-fn mixed<M: Module>(of: M, new: &M, memory: f32) -> M {
-    let both = tensors(&of).into_iter().zip(tensors(new));
-    let numbers = both.map(|(old, new)| old * memory + new * (1.0 - memory)).collect();
-    with_tensors(of, numbers)
-}
-
-/// All numbers of the network, parameter by parameter.
-fn numbers<M: Module>(net: &M) -> Vec<Vec<f32>> {
-    tensors(net).into_iter().map(head::numbers).collect()
-}
-
-/// The network with other numbers, in the order of [`numbers`], on its device.
-fn replaced<M: Module>(net: M, numbers: Vec<Vec<f32>>, device: &Device) -> M {
-    let tensor = |values: Vec<f32>| {
-        let count = values.len();
-        Tensor::from_data(burn::tensor::TensorData::new(values, [count]), device)
-    };
-    with_tensors(net, numbers.into_iter().map(tensor).collect())
-}
-
-/// All parameters of the network, each in one line and without its history.
-fn tensors<M: Module>(net: &M) -> Vec<Tensor<1>> {
-    struct Collect(Vec<Tensor<1>>);
-    impl ModuleVisitor for Collect {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.push(param.val().detach().flatten(0, -1));
-        }
-    }
-    let mut collect = Collect(Vec::new());
-    net.visit(&mut collect);
-    collect.0
-}
-
-/// The network with other parameters, in the order of [`tensors`].
-fn with_tensors<M: Module>(net: M, tensors: Vec<Tensor<1>>) -> M {
-    struct Replace(std::vec::IntoIter<Tensor<1>>);
-    impl ModuleMapper for Replace {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let new = self.0.next().expect("both networks have the same parameters");
-            param.map(|old| new.reshape(old.dims()).detach().set_require_grad(old.is_require_grad()))
-        }
-    }
-    net.map(&mut Replace(tensors.into_iter()))
-}
-
-pub(crate) fn check(config: &TrainConfig) -> Result<(), nowblend_field::Error> {
-    let (rate, average) = (config.learning_rate, f64::from(config.average));
-    let steps = config.steps > 0 || !config.start_from.as_os_str().is_empty();
-    Bounds::default()
-        .holds(
-            steps,
-            "`steps`",
-            config.steps as f64,
-            "at least 1, or 0 with `start_from` to score its weights",
-        )
-        .count("`batch`", config.batch, 1..=usize::MAX, "at least 1")
-        .count("`validate_every`", config.validate_every, 1..=usize::MAX, "at least 1")
-        .holds(rate > 0.0 && rate < 1.0, "`learning_rate`", rate, "between 0 and 1")
-        .holds((0.0..1.0).contains(&average), "`average`", average, "at least 0 and below 1")
-        .result()
 }
 
 fn file(path: &Path, e: std::io::Error) -> Error {

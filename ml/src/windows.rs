@@ -12,7 +12,8 @@ use crate::{
     evolution_net::EvolutionNet,
     learner::Network,
     nowcast_net::RainNet,
-    training::{self, Told, TrainConfig, draw},
+    recipe::TrainConfig,
+    training::{self, Told, draw},
     weights,
 };
 
@@ -36,7 +37,7 @@ pub fn write_windows(
     out: &mut dyn Write,
     tell: &(dyn Fn(Told) + Sync),
 ) -> Result<(), Error> {
-    training::check(config)?;
+    config.check()?;
     let start = match config.network {
         Network::NowcastNet => weights::plain(&training::start::<RainNet>(config, seed)?)?,
         Network::EvolutionNet => weights::plain(&training::start::<EvolutionNet>(config, seed)?)?,
