@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 use nowblend::{
+    blend::Weight,
     bulletin::{self, Request},
     config::{self, Config, DEFAULT_TOML},
     convert, demo, folds,
@@ -724,11 +725,10 @@ impl Output for Lines {
         let known: Vec<f32> = rain.iter().flatten().copied().filter(|r| !r.is_nan()).collect();
         let cells = rain.as_ref().map_or(0, ndarray::ArrayBase::len).max(1);
         let share = |threshold: f32| known.iter().filter(|r| **r >= threshold).count() as f64 / known.len().max(1) as f64;
-        let weights: serde_json::Map<String, serde_json::Value> = lead
-            .components
-            .iter()
-            .map(|c| (c.name.to_owned(), serde_json::json!(c.weight)))
-            .collect();
+        let weights = |of: fn(&Weight) -> f64| -> serde_json::Map<String, serde_json::Value> {
+            let components = lead.components.iter();
+            components.map(|c| (c.name.to_owned(), of(&c.weight).into())).collect()
+        };
         let line = serde_json::json!({
             "valid_time": lead.valid_time.to_rfc3339(),
             "lead_min": lead.lead_time.minutes(),
@@ -737,7 +737,8 @@ impl Output for Lines {
             "max_mm_h": known.iter().copied().fold(0.0, f32::max),
             "share_at_or_above_0p1_mm_h": share(0.1),
             "share_at_or_above_1_mm_h": share(1.0),
-            "weights": weights,
+            "weights": weights(|w| w.rain),
+            "probability_weights": weights(|w| w.probability),
             "trust": lead.trust,
         });
         // The files are the forecast: who has read enough lines does not end it.

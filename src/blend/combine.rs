@@ -7,6 +7,7 @@ use nowblend_field::{Bounds, Error, Exceedance, Grid, LeadTime, Slice, window_su
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::Weight;
 use crate::nowcast::{Neighbourhoods, half_width};
 
 /// Least reach of a cell where a component has data: it speaks even at the very edge if nobody else does.
@@ -48,7 +49,7 @@ impl Combining {
 
 /// Blends the slices of one lead time under their weights.
 ///
-/// Rain `[member, y, x]` is Σ wᵢ cᵢ Rᵢ / Σ wᵢ cᵢ. The blend has as many members as its largest component; member k is made of each
+/// Rain `[member, y, x]` is Σ wᵢ cᵢ Rᵢ / Σ wᵢ cᵢ, wᵢ being the component's weight in the rain. The blend has as many members as its largest component; member k is made of each
 /// component's own member k modulo its count, so that a forecast without members takes part in every one. The exceedance probability is the
 /// same mean of the components' probabilities at the thresholds of all of them: between its own thresholds a component is interpolated, one
 /// without probabilities says what share of its members is at or above the threshold, and one without members what share of its cells is, in a
@@ -65,7 +66,7 @@ impl Combining {
 ///
 /// Theis, S. E., A. Hense and U. Damrath, 2005: Probabilistic precipitation forecasts from a deterministic model: a pragmatic approach. Meteor.
 /// Appl., 12, 257-268, doi:10.1017/S1350482705001763, for the shares of cells.
-pub fn combine(lead_time: LeadTime, grid: &Grid, said: &[(&Slice, f64)], combining: Combining) -> Result<Slice, Error> {
+pub fn combine(lead_time: LeadTime, grid: &Grid, said: &[(&Slice, Weight)], combining: Combining) -> Result<Slice, Error> {
     let shape = grid.shape();
     let half = (combining.edge_km * 1000.0 / grid.cell_size_m()).round().max(0.0) as usize;
     let around = match combining.growth_km_min {
@@ -90,10 +91,12 @@ pub fn combine(lead_time: LeadTime, grid: &Grid, said: &[(&Slice, f64)], combini
         }
         if found.is_some() {
             // A tiny floor lets a component without weight speak where all others are silent.
+            let least = |weight: f64| (weight as f32).max(1e-9);
             parts.push(Part {
                 slice,
                 rain,
-                weight: (*weight as f32).max(1e-9),
+                of_rain: least(weight.rain),
+                of_probability: least(weight.probability),
             });
         }
     }
@@ -105,7 +108,7 @@ pub fn combine(lead_time: LeadTime, grid: &Grid, said: &[(&Slice, f64)], combini
         let fields: Vec<Field<'_>> = parts
             .iter()
             .zip(&reach)
-            .filter_map(|(part, reach)| Some((part.member(member)?, part.weight, reach.as_ref())))
+            .filter_map(|(part, reach)| Some((part.member(member)?, part.of_rain, reach.as_ref())))
             .collect();
         let mut mean = weighted_mean(shape, &fields);
         if combining.keep_distribution && fields.len() > 1 {
@@ -130,7 +133,7 @@ pub fn combine(lead_time: LeadTime, grid: &Grid, said: &[(&Slice, f64)], combini
                     .collect();
                 let fields: Vec<_> = said
                     .iter()
-                    .map(|(field, k)| (field.view(), parts[*k].weight, reach[*k].as_ref()))
+                    .map(|(field, k)| (field.view(), parts[*k].of_probability, reach[*k].as_ref()))
                     .collect();
                 plane.assign(&weighted_mean(shape, &fields));
             });
@@ -167,7 +170,9 @@ struct Part<'a> {
     slice: &'a Slice,
     /// The mean of its members.
     rain: Option<Array2<f32>>,
-    weight: f32,
+    /// Its weights.
+    of_rain: f32,
+    of_probability: f32,
 }
 
 impl Part<'_> {
@@ -303,8 +308,17 @@ mod tests {
         Slice::of_rain(LEAD, rain)
     }
 
+    /// The same weight in the rain and in the probabilities.
+    fn alike(weight: f64) -> Weight {
+        Weight {
+            rain: weight,
+            probability: weight,
+        }
+    }
+
     fn blended(fields: &[(&Slice, f64)], grid: &Grid, combining: Combining) -> Array2<f32> {
-        combine(LEAD, grid, fields, combining).unwrap().first_member().unwrap().to_owned()
+        let said: Vec<(&Slice, Weight)> = fields.iter().map(|(slice, weight)| (*slice, alike(*weight))).collect();
+        combine(LEAD, grid, &said, combining).unwrap().first_member().unwrap().to_owned()
     }
 
     #[test]
@@ -362,7 +376,7 @@ mod tests {
                 ..Combining::default()
             };
             let lead_time = LeadTime::from_minutes(lead_min);
-            let out = combine(lead_time, &grid, &[(&network, 0.5), (&extrapolation, 0.5)], combining).unwrap();
+            let out = combine(lead_time, &grid, &[(&network, alike(0.5)), (&extrapolation, alike(0.5))], combining).unwrap();
             out.exceedance.unwrap().probability.iter().copied().collect::<Vec<f32>>()
         };
         let near = |found: Vec<f32>, expected: [f32; 2]| {
@@ -387,7 +401,7 @@ mod tests {
         let out = combine(
             LeadTime::from_minutes(30),
             &grid,
-            &[(&line, 0.5), (&knows, 0.5)],
+            &[(&line, alike(0.5)), (&knows, alike(0.5))],
             Combining::default(),
         )
         .unwrap();
@@ -399,12 +413,30 @@ mod tests {
     }
 
     #[test]
+    fn rain_and_probabilities_are_weighed_apart() {
+        let sure = |rain: f32, probability: f32| {
+            let mut slice = slice(array![[rain]]);
+            slice.exceedance = Some(Exceedance {
+                thresholds_mm_h: [1.0].into(),
+                probability: array![[[probability]]],
+            });
+            slice
+        };
+        let (a, b) = (sure(4.0, 0.25), sure(0.0, 0.75));
+        let weight = |rain, probability| Weight { rain, probability };
+        let said = [(&a, weight(0.75, 0.0)), (&b, weight(0.25, 1.0))];
+        let out = combine(LEAD, &Grid::plane(1, 1, 1000.0), &said, Combining::default()).unwrap();
+        assert_eq!(out.rain.unwrap()[[0, 0, 0]], 3.0);
+        assert!((out.exceedance.unwrap().probability[[0, 0, 0]] - 0.75).abs() < 1e-6);
+    }
+
+    #[test]
     fn a_forecast_without_members_takes_part_in_every_member() {
         let grid = Grid::plane(1, 2, 1000.0);
         let mut ensemble = slice(array![[0.0, 0.0]]);
         ensemble.rain = Some(array![[[2.0, 0.0]], [[6.0, 4.0]]]);
         let single = slice(array![[4.0, 0.0]]);
-        let out = combine(LEAD, &grid, &[(&ensemble, 0.5), (&single, 0.5)], Combining::default()).unwrap();
+        let out = combine(LEAD, &grid, &[(&ensemble, alike(0.5)), (&single, alike(0.5))], Combining::default()).unwrap();
         // (2 + 4) / 2 and (6 + 4) / 2; (0 + 0) / 2 and (4 + 0) / 2.
         assert_eq!(out.rain.unwrap(), array![[[3.0, 0.0]], [[5.0, 2.0]]]);
     }
@@ -444,7 +476,7 @@ mod tests {
     fn a_slice_of_another_shape_is_refused() {
         let wrong = slice(Array2::zeros((3, 3)));
         assert!(matches!(
-            combine(LEAD, &Grid::plane(2, 3, 1000.0), &[(&wrong, 1.0)], Combining::default()),
+            combine(LEAD, &Grid::plane(2, 3, 1000.0), &[(&wrong, alike(1.0))], Combining::default()),
             Err(Error::Shape { .. })
         ));
     }

@@ -10,12 +10,12 @@ use nowblend_field::{Analysis, Error as FieldError, Forecaster, LeadTime, Run, S
 pub use combine::{Combining, combine};
 pub use error::Error;
 pub use run::{BlendRun, Parts};
-pub use weights::{HandOver, WeightCurve, Weights};
+pub use weights::{HandOver, Weight, WeightCurve, Weights};
 
 /// A weighted mean of other forecasters, itself a [`Forecaster`]: a blend may be part of a blend.
 ///
 /// At each lead time and cell, rain and exceedance probabilities are Σ wᵢ cᵢ xᵢ / Σ wᵢ cᵢ, where wᵢ is the weight of component i
-/// at that lead time and cᵢ its reach: 0 where it has nothing to say, rising smoothly to 1 inside its data (see [`combine`]).
+/// at that lead time, one in the rain and one in the probabilities of all thresholds, and cᵢ its reach: 0 where it has nothing to say, rising smoothly to 1 inside its data (see [`combine`]).
 pub struct Blend {
     name: String,
     components: Vec<Box<dyn Forecaster>>,
@@ -25,7 +25,7 @@ pub struct Blend {
 }
 
 impl Blend {
-    /// A blend of `components` under `weights`, one curve a component in the same order.
+    /// A blend of `components` under `weights`, in the same order.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ use nowblend_field::{Analysis, Error, Forecaster, LeadTime, Notice, NoticeKind, 
 use rayon::prelude::*;
 
 use super::{
-    Weights,
+    Weight, Weights,
     combine::{Combining, combine},
 };
 
@@ -12,8 +12,8 @@ use super::{
 pub struct Parts {
     /// Slices of the components in order; `None` for one that failed.
     pub components: Vec<Option<Slice>>,
-    /// Weights of the components, adding up to 1; 0 for one that failed.
-    pub weights: Vec<f64>,
+    /// Weights of the components, adding up to 1 each; 0 for one that failed.
+    pub weights: Vec<Weight>,
     /// The blend.
     pub blended: Slice,
 }
@@ -114,7 +114,7 @@ impl<'a> BlendRun<'a> {
         }
         let present: Vec<bool> = components.iter().map(Option::is_some).collect();
         let weights = self.weights.at(lead_time, &present);
-        let said: Vec<(&Slice, f64)> = components
+        let said: Vec<(&Slice, Weight)> = components
             .iter()
             .zip(&weights)
             .filter_map(|(s, w)| s.as_ref().map(|s| (s, *w)))

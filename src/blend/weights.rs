@@ -144,28 +144,41 @@ pub struct HandOver {
     pub end_min: f64,
 }
 
+/// What one component counts at one lead time, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Weight {
+    /// In the rain.
+    pub rain: f64,
+    /// In the exceedance probabilities.
+    pub probability: f64,
+}
+
 /// The weights of all components over lead time.
 #[derive(Debug, Clone)]
 pub struct Weights {
-    curves: Vec<WeightCurve>,
+    rain: Vec<WeightCurve>,
+    probability: Vec<WeightCurve>,
     hand_over: Option<(usize, f64, f64)>,
 }
 
 impl Weights {
-    /// Curves in the order of `names`, with a hand-over at the end if wanted.
+    /// Curves of rain and of probabilities in the order of `names`, with a hand-over of both at the end if wanted.
     ///
     /// # Errors
     ///
-    /// [`Error::Curve`] for a curve without meaning, [`Error::UnknownComponent`] where the hand-over goes to nobody.
-    pub fn new(names: &[&str], curves: Vec<WeightCurve>, hand_over: Option<&HandOver>) -> Result<Self, Error> {
-        if curves.len() != names.len() {
-            return Err(Error::WeightCount {
-                curves: curves.len(),
-                components: names.len(),
-            });
-        }
-        for (name, curve) in names.iter().zip(&curves) {
-            curve.check(name)?;
+    /// [`Error::Curve`] for a curve without meaning, [`Error::WeightCount`] where curves and names do not pair up,
+    /// [`Error::UnknownComponent`] where the hand-over goes to nobody.
+    pub fn new(names: &[&str], rain: Vec<WeightCurve>, probability: Vec<WeightCurve>, hand_over: Option<&HandOver>) -> Result<Self, Error> {
+        for curves in [&rain, &probability] {
+            if curves.len() != names.len() {
+                return Err(Error::WeightCount {
+                    curves: curves.len(),
+                    components: names.len(),
+                });
+            }
+            for (name, curve) in names.iter().zip(curves) {
+                curve.check(name)?;
+            }
         }
         let hand_over = match hand_over {
             None => None,
@@ -184,25 +197,39 @@ impl Weights {
                 Some((index, *start_min, *end_min))
             }
         };
-        Ok(Self { curves, hand_over })
+        Ok(Self {
+            rain,
+            probability,
+            hand_over,
+        })
     }
 
     /// The same weight for each of `count` components.
     pub fn equal(count: usize) -> Self {
+        let curves = vec![WeightCurve::Constant { weight: 1.0 }; count];
         Self {
-            curves: vec![WeightCurve::Constant { weight: 1.0 }; count],
+            rain: curves.clone(),
+            probability: curves,
             hand_over: None,
         }
     }
 
     /// Number of components.
     pub fn count(&self) -> usize {
-        self.curves.len()
+        self.rain.len()
     }
 
-    /// Weights at a lead time over the components that are `present`; they add up to 1. If all that are present have weight 0,
-    /// they share equally; without any present component all are 0.
-    pub fn at(&self, lead_time: LeadTime, present: &[bool]) -> Vec<f64> {
+    /// Weights at a lead time over the components that are `present`; those of rain and those of probabilities add up to 1 each. If all that are
+    /// present have weight 0, they share equally; without any present component all are 0.
+    pub fn at(&self, lead_time: LeadTime, present: &[bool]) -> Vec<Weight> {
+        let [rain, probability] = [&self.rain, &self.probability].map(|curves| self.shares(curves, lead_time, present));
+        rain.into_iter()
+            .zip(probability)
+            .map(|(rain, probability)| Weight { rain, probability })
+            .collect()
+    }
+
+    fn shares(&self, curves: &[WeightCurve], lead_time: LeadTime, present: &[bool]) -> Vec<f64> {
         let share = |weights: &mut [f64]| {
             for (weight, present) in weights.iter_mut().zip(present) {
                 if !present {
@@ -219,7 +246,7 @@ impl Weights {
                 weights.iter_mut().for_each(|w| *w /= sum);
             }
         };
-        let mut weights: Vec<f64> = self.curves.iter().map(|c| c.at(lead_time)).collect();
+        let mut weights: Vec<f64> = curves.iter().map(|c| c.at(lead_time)).collect();
         share(&mut weights);
         if let Some((heir, start_min, end_min)) = self.hand_over {
             let part = ((lead_time.minutes() - start_min) / (end_min - start_min)).clamp(0.0, 1.0);
@@ -237,6 +264,10 @@ mod tests {
 
     fn at(curve: &WeightCurve, minutes: u32) -> f64 {
         curve.at(LeadTime::from_minutes(minutes))
+    }
+
+    fn rain(weights: &[Weight]) -> Vec<f64> {
+        weights.iter().map(|w| w.rain).collect()
     }
 
     #[test]
@@ -269,10 +300,16 @@ mod tests {
     #[test]
     fn a_missing_component_leaves_its_weight_to_the_rest_in_proportion() {
         let curves = [0.2, 0.3, 0.5].map(|weight| WeightCurve::Constant { weight }).to_vec();
-        let weights = Weights::new(&["a", "b", "c"], curves, None).unwrap();
-        let rest = weights.at(LeadTime::from_minutes(5), &[true, true, false]);
+        let sure = [0.0, 0.0, 1.0].map(|weight| WeightCurve::Constant { weight }).to_vec();
+        let weights = Weights::new(&["a", "b", "c"], curves, sure, None).unwrap();
+        let at = |present: &[bool]| weights.at(LeadTime::from_minutes(5), present);
+        let rest = rain(&at(&[true, true, false]));
         assert!((rest[0] - 0.4).abs() < 1e-12 && (rest[1] - 0.6).abs() < 1e-12 && rest[2] == 0.0);
-        assert_eq!(weights.at(LeadTime::from_minutes(5), &[false; 3]), [0.0; 3]);
+        assert_eq!(rain(&at(&[false; 3])), [0.0; 3]);
+        // Probabilities have weights of their own; of those that are left, which have none, each gets as much.
+        let probability = |present: &[bool]| at(present).iter().map(|w| w.probability).collect::<Vec<f64>>();
+        assert_eq!(probability(&[true; 3]), [0.0, 0.0, 1.0]);
+        assert_eq!(probability(&[true, true, false]), [0.5, 0.5, 0.0]);
     }
 
     #[test]
@@ -283,16 +320,25 @@ mod tests {
             end_min: 120.0,
         };
         let curves = vec![WeightCurve::Constant { weight: 1.0 }, WeightCurve::Constant { weight: 0.0 }];
-        let weights = Weights::new(&["a", "b"], curves, Some(&hand_over)).unwrap();
-        assert_eq!(weights.at(LeadTime::from_minutes(60), &[true, true]), [1.0, 0.0]);
-        assert_eq!(weights.at(LeadTime::from_minutes(90), &[true, true]), [0.5, 0.5]);
-        assert_eq!(weights.at(LeadTime::from_minutes(180), &[true, true]), [0.0, 1.0]);
-        assert_eq!(weights.at(LeadTime::from_minutes(180), &[true, false]), [1.0, 0.0]);
+        let weights = Weights::new(&["a", "b"], curves.clone(), curves, Some(&hand_over)).unwrap();
+        let at = |minutes, present: &[bool]| {
+            let weights = weights.at(LeadTime::from_minutes(minutes), present);
+            assert!(weights.iter().all(|w| w.rain == w.probability));
+            rain(&weights)
+        };
+        assert_eq!(at(60, &[true, true]), [1.0, 0.0]);
+        assert_eq!(at(90, &[true, true]), [0.5, 0.5]);
+        assert_eq!(at(180, &[true, true]), [0.0, 1.0]);
+        assert_eq!(at(180, &[true, false]), [1.0, 0.0]);
     }
 
     #[test]
     fn senseless_curves_are_refused_by_name() {
-        let refuse = |curve| Weights::new(&["physics"], vec![curve], None).unwrap_err().to_string();
+        let refuse = |curve| {
+            Weights::new(&["physics"], vec![WeightCurve::Constant { weight: 1.0 }], vec![curve], None)
+                .unwrap_err()
+                .to_string()
+        };
         assert!(refuse(WeightCurve::Constant { weight: -1.0 }).contains("`physics`: a weight is -1"));
         assert!(
             refuse(WeightCurve::Table {

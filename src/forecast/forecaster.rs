@@ -58,6 +58,9 @@ pub struct BlendConfig {
     /// Weight of each component by its name; a component without an entry weighs 1 throughout. Weights are normalised at each lead time.
     #[serde(default)]
     pub weights: BTreeMap<String, WeightCurve>,
+    /// The same for exceedance probabilities; a component without an entry counts in them as it does in the rain.
+    #[serde(default)]
+    pub probability_weights: BTreeMap<String, WeightCurve>,
     /// Hands the forecast over to one component at the end, if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hand_over: Option<HandOver>,
@@ -94,6 +97,11 @@ impl Default for ForecasterConfig {
                     ),
                 ),
                 ("shallow_water".to_owned(), table(&[60.0, 90.0, 120.0], &[0.0, 0.3, 0.5])),
+            ]),
+            probability_weights: BTreeMap::from([
+                ("extrapolation".to_owned(), table(&[45.0, 60.0], &[0.1, 0.0])),
+                ("nowcast_net".to_owned(), table(&[45.0, 60.0, 120.0, 180.0], &[0.9, 1.0, 1.0, 0.5])),
+                ("shallow_water".to_owned(), table(&[120.0, 180.0], &[0.0, 0.5])),
             ]),
             hand_over: None,
             combining: Combining::default(),
@@ -153,18 +161,18 @@ impl BlendConfig {
     fn build(&self) -> Result<Blend, Error> {
         let components = self.of.iter().map(ForecasterConfig::build).collect::<Result<Vec<_>, _>>()?;
         let names: Vec<&str> = components.iter().map(|c| c.name()).collect();
-        if let Some(name) = self.weights.keys().find(|name| !names.contains(&name.as_str())) {
+        let mut weighed = self.weights.keys().chain(self.probability_weights.keys());
+        if let Some(name) = weighed.find(|name| !names.contains(&name.as_str())) {
             return Err(crate::blend::Error::UnknownComponent {
                 name: name.clone(),
                 known: names.join(", "),
             }
             .into());
         }
-        let curves = names
-            .iter()
-            .map(|name| self.weights.get(*name).cloned().unwrap_or(WeightCurve::Constant { weight: 1.0 }))
-            .collect();
-        let weights = Weights::new(&names, curves, self.hand_over.as_ref())?;
+        let rain = |name: &&str| self.weights.get(*name).cloned().unwrap_or(WeightCurve::Constant { weight: 1.0 });
+        let probability = |name: &&str| self.probability_weights.get(*name).cloned().unwrap_or_else(|| rain(name));
+        let (of_rain, of_probability) = (names.iter().map(rain).collect(), names.iter().map(probability).collect());
+        let weights = Weights::new(&names, of_rain, of_probability, self.hand_over.as_ref())?;
         Ok(Blend::new(&self.name, components, weights, self.combining)?)
     }
 }

@@ -7,7 +7,7 @@ use nowblend_field::{Analysis, Forecaster as _, LeadTime, Notice, NoticeKind, Ru
 
 use super::Error;
 use crate::{
-    blend::Blend,
+    blend::{Blend, Weight},
     check::{self, CheckConfig, Finding, Inspector},
     progress::Progress,
 };
@@ -34,8 +34,8 @@ pub struct Lead<'a> {
 pub struct Component<'a> {
     /// Its name.
     pub name: &'a str,
-    /// Its weight, 0 to 1.
-    pub weight: f64,
+    /// Its weights.
+    pub weight: Weight,
     /// What it said; `None` if it failed.
     pub slice: Option<&'a Slice>,
 }

@@ -16,7 +16,7 @@ use super::{
     colour::{PROBABILITY, RAIN},
     graticule::graticule,
 };
-use crate::store::Provenance;
+use crate::{blend::Weight, store::Provenance};
 
 /// What a report is about.
 #[derive(Debug, Clone)]
@@ -52,8 +52,8 @@ pub struct LeadView<'a> {
     pub components: Vec<(&'a str, ArrayView2<'a, f32>)>,
     /// Probability of rain at or above a threshold, mm/h.
     pub probabilities: Vec<(f64, ArrayView2<'a, f32>)>,
-    /// Weight of components by name, after redistribution; they add up to 1.
-    pub weights: Vec<(&'a str, f64)>,
+    /// Weights of components by name, after redistribution; they add up to 1 each.
+    pub weights: Vec<(&'a str, Weight)>,
     /// What the checks found.
     pub findings: Vec<Finding>,
 }

@@ -9,7 +9,7 @@ use super::{
     },
     Best, ReportBuilder, Score, Verdict, viewer,
 };
-use crate::store::Provenance;
+use crate::{blend::Weight, store::Provenance};
 
 const STYLE: &str = include_str!("report.css");
 const SCRIPT: &str = include_str!("report.js");
@@ -199,10 +199,27 @@ fn rank(report: &ReportBuilder, name: &str) -> usize {
 }
 
 fn weights(report: &ReportBuilder) -> String {
-    let leads = report.frames.iter().filter(|f| !f.weights.is_empty()).count();
-    if leads == 0 {
+    let mut all = report.frames.iter().flat_map(|f| &f.weights).peekable();
+    if all.peek().is_none() {
         return String::new();
     }
+    let mut html = String::from(
+        "<section id=\"weights\"><h2>Who is listened to</h2><p>Share of each component in the blend, where all of them have something to say.</p>\
+         <div class=\"charts\">",
+    );
+    if all.all(|(_, w)| w.rain == w.probability) {
+        html += &shares(report, "Weights in the blend by lead time", "Weight", |w| w.rain);
+    } else {
+        html += &shares(report, "Weights in the rain by lead time", "Rain", |w| w.rain);
+        html += &shares(report, "Weights in the probabilities by lead time", "Probabilities", |w| {
+            w.probability
+        });
+    }
+    html + "</div></section>"
+}
+
+/// A chart and a table of one kind of weight.
+fn shares(report: &ReportBuilder, title: &str, what: &str, of: fn(&Weight) -> f64) -> String {
     let mut names: Vec<&str> = Vec::new();
     for (name, _) in report.frames.iter().flat_map(|f| &f.weights) {
         if !names.contains(&name.as_str()) {
@@ -210,9 +227,9 @@ fn weights(report: &ReportBuilder) -> String {
         }
     }
     names.sort_by_key(|name| rank(report, name));
-    let weight = |frame: &viewer::Frame, name: &str| frame.weights.iter().find(|w| w.0 == name).map_or(0.0, |w| w.1);
+    let weight = |frame: &viewer::Frame, name: &str| frame.weights.iter().find(|w| w.0 == name).map_or(0.0, |w| of(&w.1));
     let chart = Chart {
-        title: "Weights in the blend by lead time".to_owned(),
+        title: title.to_owned(),
         unit: String::new(),
         kind: Kind::Stacked,
         series: names
@@ -224,7 +241,7 @@ fn weights(report: &ReportBuilder) -> String {
             .collect(),
         range: Some((0.0, 1.0)),
     };
-    let mut table = String::from("<table class=\"numbers\"><thead><tr><th scope=\"col\">Weight</th>");
+    let mut table = format!("<table class=\"numbers\"><thead><tr><th scope=\"col\">{what}</th>");
     for (k, frame) in report.frames.iter().enumerate() {
         let _ = write!(
             table,
@@ -243,10 +260,7 @@ fn weights(report: &ReportBuilder) -> String {
     table += "</tbody></table>";
     // A single lead time makes no curve.
     let drawn = if report.frames.len() > 1 { chart.svg() } else { String::new() };
-    format!(
-        "<section id=\"weights\"><h2>Who is listened to</h2><p>Share of each component in the blend, where all of them have something to say.</p>\
-         <div class=\"charts\"><div>{drawn}<div class=\"scroll\">{table}</div></div></div></section>"
-    )
+    format!("<div>{drawn}<div class=\"scroll\">{table}</div></div>")
 }
 
 fn scores(scores: &[Score]) -> String {

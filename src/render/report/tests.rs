@@ -34,6 +34,10 @@ fn provenance() -> Provenance {
     }
 }
 
+fn weight(rain: f64, probability: f64) -> Weight {
+    Weight { rain, probability }
+}
+
 fn finding(verdict: Verdict) -> Finding {
     Finding {
         check: "growth".to_owned(),
@@ -59,7 +63,10 @@ fn report(truth: bool) -> String {
             blend: Some(moved.view()),
             components: vec![("extrapolation", moved.view()), ("persistence", rain.view())],
             probabilities: vec![(1.0, probability.view()), (5.0, probability.view())],
-            weights: vec![("extrapolation", 1.0 - 0.2 * k as f64), ("persistence", 0.2 * k as f64)],
+            weights: vec![
+                ("extrapolation", weight(1.0 - 0.2 * k as f64, 1.0)),
+                ("persistence", weight(0.2 * k as f64, 0.0)),
+            ],
             findings: vec![finding(if k == 1 { Verdict::Fail } else { Verdict::Pass })],
         };
         report.add_lead(&view).unwrap();
@@ -113,6 +120,15 @@ fn every_picture_is_inside_and_nothing_is_fetched() {
     }
     // Three moved fields (the first is also persistence and the observation) and one probability: each picture once.
     assert_eq!(images.len(), 4);
+}
+
+#[test]
+fn weights_of_rain_and_of_probabilities_are_shown_apart_where_they_differ() {
+    let html = report(true);
+    assert!(html.contains("Weights in the rain by lead time") && html.contains("Weights in the probabilities by lead time"));
+    // Persistence at 10 and 15 min: 0.20, 0.40 of the rain, nothing of the probabilities.
+    assert!(html.contains("<td data-lead=\"1\">0.20</td><td data-lead=\"2\">0.40</td>"));
+    assert!(html.contains("<td data-lead=\"1\">0.00</td><td data-lead=\"2\">0.00</td>"));
 }
 
 #[test]

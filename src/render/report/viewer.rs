@@ -13,6 +13,7 @@ use super::{
     },
     Finding, ReportBuilder, Verdict,
 };
+use crate::blend::Weight;
 
 /// A picture and what it says in numbers.
 type Picture = (usize, String);
@@ -25,7 +26,7 @@ pub(super) struct Frame {
     pub blend: Option<Picture>,
     pub components: Vec<(String, Picture)>,
     pub probabilities: Vec<(f64, Picture)>,
-    pub weights: Vec<(String, f64)>,
+    pub weights: Vec<(String, Weight)>,
     pub findings: Vec<Finding>,
 }
 
