@@ -44,6 +44,9 @@ pub struct Rival {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// No event at all.
+    #[error("`folds.train.events` names no radar event, expected some of two providers at least")]
+    NoEvents,
     /// An event without a provider.
     #[error("event `{}` names no `provider`, by which folds are made", file.display())]
     NoProvider {
@@ -95,11 +98,14 @@ pub struct Saving {
 ///
 /// # Errors
 ///
-/// [`Error::NoProvider`], [`Error::NothingLeft`], and those of training, forecasting and writing.
+/// [`Error::NoEvents`], [`Error::NoProvider`], [`Error::NothingLeft`], and those of training, forecasting and writing.
 pub fn run(config: &FoldsConfig, seed: Seed, fresh: bool) -> Result<String, Error> {
     // Simulated rain is nobody's: it is learned from in every fold.
     let all = config.train.events.iter().chain(&config.train.validation);
     let all: Vec<&EventConfig> = all.filter(|e| e.simulated.is_none()).collect();
+    if all.is_empty() {
+        return Err(Error::NoEvents);
+    }
     if let Some(event) = all.iter().find(|event| event.provider.is_empty()) {
         return Err(Error::NoProvider { file: event.file.clone() });
     }
@@ -343,6 +349,12 @@ mod tests {
                 .to_string()
                 .contains("without `a` no event is left to choose")
         );
+    }
+
+    #[test]
+    fn folds_without_events_are_refused() {
+        let message = run(&FoldsConfig::default(), Seed(1), false).unwrap_err().to_string();
+        assert!(message.contains("`folds.train.events` names no radar event"), "{message}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     io::IsTerminal,
-    sync::Mutex,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -25,6 +25,7 @@ struct Lines {
     /// Items that were done before, and when those after them began.
     before: (u64, Instant),
     told: Instant,
+    message: String,
 }
 
 impl Lines {
@@ -33,6 +34,7 @@ impl Lines {
             done: 0,
             before: (0, now),
             told: now,
+            message: String::new(),
         }
     }
 }
@@ -74,18 +76,20 @@ impl Progress {
             bar.inc(items);
             return;
         }
-        let mut lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut lines = self.lines();
         lines.done += items;
         if lines.told.elapsed() >= LINE_EVERY && lines.done < self.total {
             lines.told = Instant::now();
             let seconds = lines.before.1.elapsed().as_secs_f64();
             let rate = (lines.done - lines.before.0) as f64 / seconds;
             let left = (self.total - lines.done) as f64 / rate;
+            let gap = if lines.message.is_empty() { "" } else { " " };
             tracing::info!(
-                "{}: {}/{} ({rate:.2}/s, about {left:.0} s left)",
+                "{}: {}/{} ({rate:.2}/s, about {left:.0} s left){gap}{}",
                 self.label,
                 lines.done,
-                self.total
+                self.total,
+                lines.message
             );
         }
     }
@@ -97,16 +101,21 @@ impl Progress {
             bar.reset_eta();
             return;
         }
-        let mut lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut lines = self.lines();
         lines.done = items;
         lines.before = (items, Instant::now());
     }
 
-    /// Says what is being done; seen on the bar only.
+    /// Says what is being done, or how well; seen on the bar and at the end of the next line.
     pub fn message(&self, message: &str) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(message.to_owned());
+        match &self.bar {
+            Some(bar) => bar.set_message(message.to_owned()),
+            None => message.clone_into(&mut self.lines().message),
         }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the bar, or tells the time taken in a line.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ingest::{self, Crop},
     progress::Progress,
+    store::{self, Aside},
 };
 
 /// A training run.
@@ -129,13 +130,8 @@ pub enum Error {
         expected: &'static str,
     },
     /// The windows have nowhere to go.
-    #[error("`{}` cannot be written: {source}", path.display())]
-    Windows {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Store(#[from] store::Error),
     /// An event is on both sides.
     #[error("`{event}` is among the events to learn from and among those that validate")]
     BothSides {
@@ -172,18 +168,24 @@ pub fn run(config: &TrainRunConfig, seed: Seed, fresh: bool) -> Result<PathBuf, 
 ///
 /// # Errors
 ///
-/// As [`run`], and [`Error::Windows`] for a file that cannot be written.
+/// As [`run`], and [`Error::Store`] for a file that cannot be written.
 pub fn write_windows(config: &TrainRunConfig, seed: Seed, path: &Path) -> Result<(), Error> {
     on_one_side(config)?;
-    let file = File::create(path).map_err(|source| Error::Windows {
-        path: path.to_owned(),
-        source,
-    })?;
-    let events = config.events.iter().map(event).collect::<Result<Vec<_>, _>>()?;
-    let progress = Progress::new("writing windows", config.recipe.steps as u64);
-    nowblend_ml::write_windows(&config.recipe, &events, seed, &mut BufWriter::new(file), &teller(&progress))?;
-    progress.finish();
-    Ok(())
+    let write = |out: &mut File| {
+        let events = config.events.iter().map(event).collect::<Result<Vec<_>, _>>()?;
+        let progress = Progress::new("writing windows", config.recipe.steps as u64);
+        nowblend_ml::write_windows(&config.recipe, &events, seed, &mut BufWriter::new(out), &teller(&progress))?;
+        progress.finish();
+        Ok(())
+    };
+    // Who reads from a pipe reads as it is written; a file appears whole.
+    if path.exists() && !path.is_file() {
+        let pipe = File::options().write(true).open(path);
+        return write(&mut pipe.map_err(|e| store::Error::write(path, e))?);
+    }
+    let mut aside = Aside::create(path)?;
+    write(aside.file())?;
+    Ok(aside.commit()?)
 }
 
 /// No event is learned from and judged by.
@@ -278,4 +280,21 @@ fn event(config: &EventConfig) -> Result<Event, Error> {
         weight: config.weight,
         observed,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_that_cannot_all_be_written_leave_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = TrainRunConfig {
+            events: vec![toml::from_str("file = 'missing.nc'").unwrap()],
+            ..Default::default()
+        };
+        let refused = write_windows(&missing, Seed(1), &folder.path().join("windows.bin")).unwrap_err();
+        assert!(refused.to_string().contains("missing.nc"), "{refused}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
 }

@@ -120,7 +120,7 @@ pub enum Error {
 }
 
 impl Error {
-    pub(super) fn write(path: impl Into<PathBuf>, source: io::Error) -> Self {
+    pub(crate) fn write(path: impl Into<PathBuf>, source: io::Error) -> Self {
         let hint = match source.kind() {
             io::ErrorKind::NotFound => "create the folder first, or choose another one",
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "choose a folder that you may write to",
